@@ -29,8 +29,8 @@ EXTENSION_IDS: dict[str, int] = {
 }
 """URI to the id in our capabilities and in what we send; all below 15, so both header forms can carry them."""
 
-FORWARDED_AUDIO_EXTENSIONS = (ABS_SEND_TIME_URI, AUDIO_LEVEL_URI)
-FORWARDED_VIDEO_EXTENSIONS = (ABS_SEND_TIME_URI, VIDEO_ORIENTATION_URI)
+FORWARDED_EXTENSIONS: dict[str, tuple[str, ...]] = {"audio": (AUDIO_LEVEL_URI,), "video": (VIDEO_ORIENTATION_URI,)}
+"""What passes on to receivers, by kind. The send time does not: the publisher's is wrong for the second leg."""
 
 
 @dataclass(frozen=True, slots=True)
