@@ -58,7 +58,16 @@ def read_header(packet: bytes | bytearray | memoryview) -> Header | None:
     if offset > end:
         return None
     return Header(
-        second > 127, second & 127, sequence_number, timestamp, ssrc, offset, end, profile, extension_offset, extension_end
+        second > 127,
+        second & 127,
+        sequence_number,
+        timestamp,
+        ssrc,
+        offset,
+        end,
+        profile,
+        extension_offset,
+        extension_end,
     )
 
 

@@ -203,7 +203,11 @@ def _pack_blocks(blocks: Iterable[ReportBlock]) -> bytes:
 def build_sender_report(report: SenderReport) -> bytes:
     """An SR; at most 31 blocks."""
     body = _SENDER.pack(
-        report.ssrc, report.ntp, report.rtp_timestamp & 0xFFFFFFFF, report.packets & 0xFFFFFFFF, report.octets & 0xFFFFFFFF
+        report.ssrc,
+        report.ntp,
+        report.rtp_timestamp & 0xFFFFFFFF,
+        report.packets & 0xFFFFFFFF,
+        report.octets & 0xFFFFFFFF,
     )
     return _packet(SR, len(report.blocks), body + _pack_blocks(report.blocks))
 

@@ -40,6 +40,7 @@ class Downlink:
         "start",
         "transport_id",
         "uplink",
+        "waiting",
     )
 
     def __init__(
@@ -62,6 +63,7 @@ class Downlink:
         self.packets = self.bytes = self.nacked = self.resent = 0
         self.fraction_lost = 0.0
         self.rtt_s: float | None = None
+        self.waiting = True  # its transport is not up: sending now would waste the key frame
         self._rtx_sequence = first_sequence
         self._resent: dict[int, tuple[float, int]] = {}
 
