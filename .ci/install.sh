@@ -1,0 +1,44 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0
+# Installs the system packages that running or testing needs, on Debian 12 or Ubuntu, as root or by sudo.
+#   install.sh python PYTHON VENV   a Python >= 3.11 with venv, and the virtual environment
+#   install.sh test                 Chromium, ffmpeg, fonts and network tools for the tests
+set -euo pipefail
+
+as_root() { if [ "$(id -u)" = 0 ]; then "$@"; else sudo "$@"; fi; }
+
+apt_install() {
+    local missing=()
+    for package in "$@"; do
+        dpkg-query -W -f '${Status}' "$package" 2>/dev/null | grep -q 'install ok installed' || missing+=("$package")
+    done
+    [ ${#missing[@]} = 0 ] && return 0
+    if ! command -v apt-get >/dev/null; then
+        echo "These system packages are missing: ${missing[*]}. Please install them and try again." >&2
+        exit 1
+    fi
+    echo "Installing system packages: ${missing[*]}"
+    as_root apt-get update -qq
+    as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null
+}
+
+case "$1" in
+python)
+    python=$2 venv=$3
+    if ! "$python" -c 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then
+        apt_install python3 python3-venv python3-pip ca-certificates
+    fi
+    if ! "$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))'; then
+        echo "Video Home needs Python 3.11 or newer; $("$python" --version) is here. Try make PYTHON=python3.12." >&2
+        exit 1
+    fi
+    "$python" -m venv "$venv"
+    ;;
+test)
+    apt_install chromium ffmpeg fonts-droid-fallback iproute2 libnss3-tools util-linux openssl
+    ;;
+*)
+    echo "usage: install.sh python PYTHON VENV | install.sh test" >&2
+    exit 2
+    ;;
+esac

@@ -1,0 +1,119 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a room tells its owner: every event is a value, drained by `Room.drain_events` in the order in which it happened."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+Source = Literal["mic", "cam", "screen"]
+Kind = Literal["audio", "video"]
+Direction = Literal["send", "recv"]
+
+
+@dataclass(frozen=True, slots=True)
+class ProducerInfo:
+    """One stream that a peer publishes, as `Room.producers` lists it."""
+
+    producer_id: str
+    peer_id: str
+    source: Source
+    kind: Kind
+    codec: str
+    """Lower-case name without the kind: `opus` or `vp8`."""
+    paused: bool
+
+
+@dataclass(frozen=True, slots=True)
+class TrackFacts:
+    """What a recorder must know before the first packet of an epoch; numbers are the publisher's own."""
+
+    peer_id: str
+    peer_name: str
+    place: str
+    source: Source
+    kind: Kind
+    codec: str
+    """Lower-case: `opus` or `vp8`."""
+    clock_rate: int
+    """RTP ticks per second."""
+    payload_type: int
+    ssrc: int
+    channels: int
+    """2 for Opus, 0 for video."""
+    header_extension_ids: dict[str, int]
+    """URI to the id that the publisher's packets carry it under."""
+
+
+@dataclass(frozen=True, slots=True)
+class ConsumerAdded:
+    """Somebody began to publish: `peer_id` gets a new consumer (JSON-ready, as in `Room.consumers`)."""
+
+    peer_id: str
+    consumer: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class ConsumerClosed:
+    """What this consumer showed has ended."""
+
+    peer_id: str
+    consumer_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class ConsumerPaused:
+    """The publisher muted (`paused`) or unmuted what this consumer shows: silence is not a fault."""
+
+    peer_id: str
+    consumer_id: str
+    paused: bool
+
+
+@dataclass(frozen=True, slots=True)
+class RecordedTrackOpened:
+    """The packets that follow under this producer belong to a new epoch of its track."""
+
+    producer_id: str
+    facts: TrackFacts
+
+
+@dataclass(frozen=True, slots=True)
+class RecordedPacket:
+    """One unique decrypted packet of a recorded producer, RTX undone, in order of arrival (late ones come late)."""
+
+    producer_id: str
+    packet: bytes
+    """Whole RTP packet with the publisher's own SSRC, numbers and extension ids; its payload may be empty (padding)."""
+    arrival: float
+    """Monotonic seconds, the `now` of `receive_rtp`."""
+
+
+@dataclass(frozen=True, slots=True)
+class RecordedReport:
+    """A Sender Report of a recorded producer: the publisher's clock beside its RTP time (RFC 3550 section 6.4.1)."""
+
+    producer_id: str
+    ntp_seconds: float
+    """Seconds since 1900 by the publisher's clock."""
+    rtp_timestamp: int
+    arrival: float
+    """Monotonic seconds."""
+
+
+@dataclass(frozen=True, slots=True)
+class RecordedTrackClosed:
+    """The epoch that was opened last for this producer has ended."""
+
+    producer_id: str
+
+
+Event = (
+    ConsumerAdded
+    | ConsumerClosed
+    | ConsumerPaused
+    | RecordedTrackOpened
+    | RecordedPacket
+    | RecordedReport
+    | RecordedTrackClosed
+)

@@ -1,0 +1,58 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The RTCP that we send on our own account: to publishers NACKs, key frame requests, receiver reports and
+transport-wide feedback; to receivers sender reports. Nothing of a peer's RTCP is passed on."""
+
+from __future__ import annotations
+
+from mediaserver.rtp import rtcp
+from mediaserver.sfu import twcc
+from mediaserver.sfu.ports import Port
+
+REPORT_INTERVAL_S = 1.0
+FIRST_REPORT_S = 0.1
+"""Until a report names its SSRC a publisher spends MID and RID on every packet, so the first goes out soon."""
+CNAME = "videohome"
+
+
+class Reports:
+    """Builds what is due on one transport. `ssrc` is ours as a reporter."""
+
+    def __init__(self, ssrc: int) -> None:
+        self._ssrc = ssrc
+
+    def of_publisher(self, port: Port, now: float) -> list[bytes]:
+        """NACK, PLI, RR and TWCC that are due to a publishing transport."""
+        out: list[bytes] = []
+        uplinks = [uplink for producer in port.producers.values() for uplink in producer.uplinks]
+        urgent = b""
+        for uplink in uplinks:
+            if uplink.ssrc is None:
+                continue
+            if numbers := uplink.nack.due(now):
+                urgent += rtcp.build_nack(self._ssrc, uplink.ssrc, [n & 0xFFFF for n in numbers])
+            if uplink.keyframe_due(now):
+                urgent += rtcp.build_pli(self._ssrc, uplink.ssrc)
+        if urgent:
+            out.append(urgent)
+        if now >= port.next_report_at:
+            blocks = [block for uplink in uplinks if (block := uplink.report_block(now)) is not None]
+            port.next_report_at = now + (REPORT_INTERVAL_S if blocks else FIRST_REPORT_S)
+            if blocks:
+                out.append(rtcp.build_receiver_report(self._ssrc, blocks) + rtcp.build_sdes(self._ssrc, CNAME))
+        if now >= port.next_twcc_at:
+            media = next((uplink.ssrc for uplink in uplinks if uplink.ssrc is not None), 0)
+            out += port.twcc.feedback(self._ssrc, media)
+            port.next_twcc_at = now + twcc.INTERVAL_S
+        return out
+
+    def of_receiver(self, port: Port, now: float) -> list[bytes]:
+        """Sender reports of all streams that a receiving transport gets, each with its CNAME, once a second."""
+        if now < port.next_report_at:
+            return []
+        port.next_report_at = now + REPORT_INTERVAL_S
+        out = []
+        for downlink in port.downlinks.values():
+            if (report := downlink.sender_report(now)) is not None:
+                peer = downlink.producer_id.rsplit("-", 2)[0]
+                out.append(rtcp.build_sender_report(report) + rtcp.build_sdes(downlink.ssrc, peer))
+        return out

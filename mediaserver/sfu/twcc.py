@@ -1,0 +1,104 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Transport-wide feedback to a publisher (draft-holmer-rmcat-transport-wide-cc-extensions-01): when each packet came.
+
+A publisher that negotiated it and gets none sinks to a crawl, so the first feedback goes out with the first packets.
+"""
+
+from __future__ import annotations
+
+import struct
+
+from mediaserver.rtp.seqnum import unwrap16
+
+INTERVAL_S = 0.05
+MAX_PACKETS = 512
+"""Status symbols in one feedback packet."""
+MAX_PENDING = 4096
+"""Arrivals kept between two feedbacks; more are dropped from the oldest, which then reads as loss."""
+_TICKS_PER_S = 4000
+_TICKS_PER_REFERENCE = 256
+_NOT_RECEIVED, _SMALL, _LARGE = 0, 1, 2
+
+
+class TwccReceiver:
+    """Arrival times of one transport's packets until they are reported."""
+
+    def __init__(self) -> None:
+        self._arrivals: dict[int, int] = {}  # extended number -> tick of 250 us
+        self._highest: int | None = None
+        self._reported: int | None = None
+        self._count = 0
+
+    def arrived(self, sequence_number: int, now: float) -> None:
+        """The packet with this transport-wide number (16 bit) came at `now`."""
+        extended = sequence_number if self._highest is None else unwrap16(sequence_number, self._highest)
+        if self._highest is None or extended > self._highest:
+            self._highest = extended
+        if len(self._arrivals) >= MAX_PENDING:
+            del self._arrivals[min(self._arrivals)]
+        self._arrivals.setdefault(extended, int(now * _TICKS_PER_S))
+
+    def feedback(self, sender_ssrc: int, media_ssrc: int) -> list[bytes]:
+        """RTCP packets that report everything that came since the last call; empty when nothing did."""
+        packets = []
+        while self._arrivals:
+            packets.append(self._one(sender_ssrc, media_ssrc))
+        return packets
+
+    def _one(self, sender_ssrc: int, media_ssrc: int) -> bytes:
+        first = min(self._arrivals)
+        base = first
+        if self._reported is not None and 0 < first - self._reported - 1 < MAX_PACKETS // 2:
+            base = self._reported + 1
+        reference = self._arrivals[first] // _TICKS_PER_REFERENCE
+        previous = reference * _TICKS_PER_REFERENCE
+        symbols: list[int] = []
+        deltas = bytearray()
+        pending = sorted(self._arrivals)
+        for number in pending:
+            if number - base >= MAX_PACKETS:
+                break
+            delta = self._arrivals[number] - previous
+            if not -32768 <= delta <= 32767:
+                break
+            symbols += [_NOT_RECEIVED] * (number - base - len(symbols))
+            small = 0 <= delta <= 255
+            symbols.append(_SMALL if small else _LARGE)
+            deltas += bytes([delta]) if small else struct.pack("!h", delta)
+            previous = self._arrivals.pop(number)
+        last = base + len(symbols) - 1
+        self._reported = last if self._reported is None else max(self._reported, last)
+        body = struct.pack(
+            "!IIHHI",
+            sender_ssrc,
+            media_ssrc,
+            base & 0xFFFF,
+            len(symbols),
+            (reference & 0xFFFFFF) << 8 | self._count & 0xFF,
+        )
+        self._count += 1
+        body += _chunks(symbols) + bytes(deltas)
+        padding = -len(body) % 4
+        if padding:
+            body += bytes(padding - 1) + bytes([padding])
+        return struct.pack("!BBH", 0x80 | (0x20 if padding else 0) | 15, 205, len(body) // 4) + body
+
+
+def _chunks(symbols: list[int]) -> bytes:
+    """Run-length chunks for runs of seven and more, two-bit vectors of seven for the rest (section 3.1.3, 3.1.4)."""
+    out = bytearray()
+    at = 0
+    while at < len(symbols):
+        run = 1
+        while at + run < len(symbols) and symbols[at + run] == symbols[at] and run < 0x1FFF:
+            run += 1
+        if run >= 7 or at + run == len(symbols):
+            out += struct.pack("!H", symbols[at] << 13 | run)
+            at += run
+            continue
+        word = 0xC000
+        for index, symbol in enumerate(symbols[at : at + 7]):
+            word |= symbol << (12 - 2 * index)
+        out += struct.pack("!H", word)
+        at += 7
+    return bytes(out)

@@ -1,0 +1,204 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`videohome serve`: everything on one machine, with embedded defaults, until Ctrl-C."""
+
+from __future__ import annotations
+
+import asyncio
+import fcntl
+import json
+import os
+import signal
+import socket
+import ssl
+import subprocess
+import sys
+import urllib.request
+from contextlib import closing
+from typing import TextIO
+
+from rich.console import Console
+
+from storage.addresses import machine_addresses
+from storage.cli.supervisor import Program, StartFault, Supervisor
+from storage.settings import Settings
+
+READY_WITHIN_S = 60.0
+"""All programs must answer within this time after the start."""
+
+console = Console(highlight=False, soft_wrap=True)
+
+
+def run(settings: Settings) -> int:
+    """Run until SIGINT or SIGTERM; the exit status is 0 after a clean stop, 1 when it could not start."""
+    try:
+        lock = _prepare(settings)
+        first_password = _set_up(settings)
+        with closing(lock):
+            return asyncio.run(_serve(settings, first_password))
+    except StartFault as fault:
+        console.print(str(fault), style="red", markup=False)
+        return 1
+
+
+def _prepare(settings: Settings) -> TextIO:
+    """Make the folders, take the data folder's lock, and see that the ports are free."""
+    try:
+        for folder in (settings.data_dir, settings.run_dir, settings.data_dir / "logs", settings.data_dir / "db"):
+            folder.mkdir(parents=True, exist_ok=True)
+        settings.secrets_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+        lock = (settings.run_dir / "serve.lock").open("a+", encoding="ascii")
+    except OSError as error:
+        raise StartFault(
+            f"The data folder {settings.data_dir} cannot be written ({error.strerror}); "
+            "give this user access or set VIDEOHOME_DATA_DIR to another folder."
+        ) from None
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        lock.seek(0)
+        raise StartFault(
+            f"Video Home already runs with the data folder {settings.data_dir} (process {lock.read().strip()}); "
+            "stop it first, or set VIDEOHOME_DATA_DIR to another folder."
+        ) from None
+    lock.truncate(0)
+    lock.write(str(os.getpid()))
+    lock.flush()
+    for kind, port, name in (
+        (socket.SOCK_STREAM, settings.https_port, "https_port"),
+        (socket.SOCK_STREAM, settings.media_port, "media_port"),
+        (socket.SOCK_DGRAM, settings.media_port, "media_port"),
+    ):
+        if (reason := port_fault(settings.bind, port, kind)) is not None:
+            raise StartFault(
+                f"Port {port} cannot be opened on {settings.bind} ({reason}); end the program that uses it "
+                f"or choose another port by VIDEOHOME_{name.upper()}."
+            )
+    return lock
+
+
+def port_fault(bind: str, port: int, kind: socket.SocketKind) -> str | None:
+    """Why `port` cannot be bound, or None when it is free."""
+    family = socket.AF_INET6 if ":" in bind else socket.AF_INET
+    with closing(socket.socket(family, kind)) as probe:
+        if kind == socket.SOCK_STREAM:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((bind, port))
+        except OSError as error:
+            return error.strerror or str(error)
+    return None
+
+
+def _set_up(settings: Settings) -> str | None:
+    """Bring the database up to date and make the first administrator; its one-time password, if there is a new one."""
+    step = subprocess.run(
+        [sys.executable, "-m", "web.first_admin"], capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL
+    )
+    if step.returncode != 0:
+        lines = [line for line in step.stderr.strip().splitlines() if line] or ["no reason given"]
+        raise StartFault(lines[-1])
+    answer = json.loads(step.stdout.strip().splitlines()[-1])
+    return answer.get("password") or None
+
+
+def _programs(settings: Settings) -> list[Program]:
+    programs = [
+        Program("mediaserver", ["-m", "mediaserver"]),
+        Program("recorder", ["-m", "mediaserver.recorder"]),
+        Program("worker", ["-m", "transcribe"]),
+        Program("web", ["-m", "web"]),
+    ]
+    if not settings.s3_endpoint:
+        programs.insert(0, Program("store", ["-m", "storage.embedded"]))
+    return programs
+
+
+async def _serve(settings: Settings, first_password: str | None) -> int:
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, stop.set)
+
+    def on_restart(name: str, status: int) -> None:
+        if not stop.is_set():
+            console.print(f"The program {name} ended with status {status} and is started again.", style="yellow")
+
+    supervisor = Supervisor(settings.data_dir / "logs", on_restart)
+    for program in _programs(settings):
+        supervisor.start(program)
+    try:
+        if not await _wait_ready(settings, supervisor, stop):
+            return 1
+        if not stop.is_set():
+            _banner(settings, first_password)
+        await _stopped_or_faulty(stop, supervisor)
+        if supervisor.fault.done():
+            console.print(supervisor.fault.result(), style="red", markup=False)
+            return 1
+        return 0
+    finally:
+        console.print("Stopping ...")
+        await supervisor.stop()
+        console.print("Video Home has stopped; nothing is left running.")
+
+
+async def _stopped_or_faulty(stop: asyncio.Event, supervisor: Supervisor) -> None:
+    """Return when a signal asked to stop or a program refused its settings."""
+    supervisor.fault.add_done_callback(lambda _: stop.set())
+    await stop.wait()
+
+
+async def _wait_ready(settings: Settings, supervisor: Supervisor, stop: asyncio.Event) -> bool:
+    loop = asyncio.get_running_loop()
+    deadline = loop.time() + READY_WITHIN_S
+    while not stop.is_set() and loop.time() < deadline:
+        if supervisor.fault.done():
+            console.print(supervisor.fault.result(), style="red", markup=False)
+            return False
+        if await asyncio.to_thread(is_ready, settings):
+            return True
+        await asyncio.sleep(0.1)
+    if not stop.is_set():
+        down = [name for name, process in supervisor.states().items() if process is None]
+        console.print(
+            f"Video Home did not become ready within {READY_WITHIN_S:.0f} s"
+            + (f"; not running: {', '.join(down)}" if down else "")
+            + f". The logs are in {settings.data_dir / 'logs'}; run: videohome doctor",
+            style="red",
+        )
+    return stop.is_set()
+
+
+def is_ready(settings: Settings) -> bool:
+    """True when the HTTPS front says that it and what it needs can serve."""
+    context = ssl.create_default_context()
+    # Only this machine's own readiness is asked, with no secret in the question.
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    host = "127.0.0.1" if settings.bind in ("0.0.0.0", "::") else settings.bind
+    host = f"[{host}]" if ":" in host else host
+    try:
+        with urllib.request.urlopen(
+            f"https://{host}:{settings.https_port}/readyz", timeout=3, context=context
+        ) as answer:
+            return bool(answer.status == 200)
+    except OSError:
+        return False
+
+
+def _banner(settings: Settings, first_password: str | None) -> None:
+    addresses = machine_addresses(settings.bind, settings.advertise)
+    console.print("\n[bold]Video Home 视频之家[/bold] is running. Open one of these addresses:")
+    for address in [*settings.names, *addresses]:
+        host = f"[{address}]" if ":" in address else address
+        console.print(f"  https://{host}:{settings.https_port}/", markup=False)
+    console.print(
+        f"First trust this machine's certificate: open /ca at one of these addresses.\n"
+        f"Media: port {settings.media_port}, UDP and TCP. Open it and {settings.https_port}/TCP in the firewall.\n"
+        f"Data: {settings.data_dir}",
+        markup=False,
+    )
+    if first_password is not None:
+        console.print(f"\nFirst administrator:  user name admin  one-time password {first_password}", style="bold")
+        console.print("It is shown only now and must be changed at the first sign-in.")
+    console.print("\nCtrl-C stops everything.")

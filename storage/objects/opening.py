@@ -1,0 +1,38 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Which store the settings mean: the configured address, or the embedded one that `serve` runs."""
+
+from __future__ import annotations
+
+from storage.embedded import StoreNotStarted, read_access
+from storage.objects.protocol import StoreAway
+from storage.objects.s3 import S3Store
+from storage.settings import Settings
+
+
+def open_store(settings: Settings) -> S3Store:
+    """The store of this installation; opens no connection yet.
+
+    Raises StoreAway when the embedded store was never started, StoreRefused when the address is malformed. The
+    embedded store may get another port when it starts again, so on StoreAway open it anew.
+    """
+    if settings.s3_endpoint:
+        return S3Store(
+            settings.s3_endpoint,
+            settings.s3_access_key.get_secret_value(),
+            settings.s3_secret_key.get_secret_value(),
+            settings.s3_bucket,
+            secure=settings.s3_secure,
+            region=settings.s3_region,
+        )
+    try:
+        access = read_access(settings.data_dir / "store")
+    except StoreNotStarted as error:
+        raise StoreAway(str(error)) from None
+    return S3Store(
+        access.endpoint,
+        access.access_key,
+        access.secret_key,
+        settings.s3_bucket,
+        secure=False,
+        region=settings.s3_region,
+    )
