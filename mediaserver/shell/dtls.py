@@ -29,7 +29,7 @@ _CIPHERS: Final = (
 )
 
 
-class Certificate(seam.RTCCertificate):  # type: ignore[misc]
+class Certificate(seam.RTCCertificate):
     """The server's self-signed certificate, one for each process; peers with RSA certificates are accepted too."""
 
     def _create_ssl_context(self, srtp_profiles: list[Any]) -> SSL.Context:
@@ -84,7 +84,7 @@ class Dtls:
     ) -> None:
         self._wire = _Wire(send)
         self._send = send
-        self._transport = seam.RTCDtlsTransport(self._wire, [certificate])
+        self._transport = seam.RTCDtlsTransport(self._wire, [certificate])  # type: ignore[arg-type]  # any object of that shape
         self._transport._srtp_profiles = _PROFILES
         self._on_up, self._on_down = on_up, on_down
         self._task: asyncio.Task[None] | None = None

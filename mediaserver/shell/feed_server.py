@@ -68,7 +68,7 @@ class FeedServer:
         """Listen on a Unix socket of mode 0600. Raises OSError when the path cannot be used."""
         path.parent.mkdir(parents=True, exist_ok=True)
         with contextlib.suppress(FileNotFoundError):
-            path.unlink()
+            path.unlink()  # noqa: ASYNC240 - once, at the start
         listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
         listener.bind(str(path))
         os.chmod(path, 0o600)
