@@ -236,6 +236,7 @@ class Door:
             if client is None:
                 client, answer = self._enter(room, socket, body)
             elif isinstance(body, messages.Leave):
+                client.send(messages.reply(request.id, {}))
                 room.leave(client, Arrow.LEAVE)
                 return client
             elif isinstance(body, messages.Hello | messages.Resume):
