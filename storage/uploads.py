@@ -3,11 +3,27 @@
 
 from __future__ import annotations
 
+import heapq
+import json
+import os
+import random
+import threading
+import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
-from storage.objects.protocol import ObjectStore
+import structlog
+
+from storage.objects.protocol import DigestMismatch, ObjectMissing, ObjectStore, StoreError
+
+log = structlog.get_logger(__name__)
+
+RETRY_FIRST_S = 0.5
+RETRY_LAST_S = 30.0
+"""Pause between attempts on one file; it doubles up to this, with a quarter of chance, and never ends."""
+JOURNAL = "uploads.jsonl"
+JOURNAL_REWRITE_LINES = 10_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,6 +32,16 @@ class Waiting:
 
     uploads: int
     bytes: int
+
+
+@dataclass(order=True)
+class _Job:
+    due: float
+    key: str
+    path: Path = field(compare=False)
+    sha256: str = field(compare=False)
+    size: int = field(compare=False)
+    pause_s: float = field(compare=False, default=RETRY_FIRST_S)
 
 
 class Uploader:
@@ -32,22 +58,164 @@ class Uploader:
         on_uploaded: Callable[[str], None] = lambda key: None,
         parallel: int = 2,
     ) -> None:
-        raise NotImplementedError
+        self._spool_dir, self._open_store, self._on_uploaded = spool_dir, open_store, on_uploaded
+        self._parallel = parallel
+        self._condition = threading.Condition()
+        self._jobs: dict[str, _Job] = {}
+        self._queue: list[_Job] = []
+        self._threads: list[threading.Thread] = []
+        self._closing = False
+        self._last_error: str | None = None
+        self._lines = 0
 
     def start(self) -> None:
-        """Take up what the journal says is waiting, and begin to upload in threads."""
+        """Take up what the journal says is waiting, and begin to upload in threads. Raises OSError for the spool."""
+        self._spool_dir.mkdir(parents=True, exist_ok=True)
+        with self._condition:
+            for path, key, sha256 in self._read_journal():
+                if path.exists():
+                    self._enqueue(path, key, sha256)
+            self._rewrite_journal()
+        for number in range(self._parallel):
+            thread = threading.Thread(target=self._work, name=f"upload-{number}", daemon=True)
+            thread.start()
+            self._threads.append(thread)
 
     def add(self, path: Path, key: str, sha256: str) -> None:
         """Queue a finished, fsynced file under the spool; when this returns, the order survives a kill -9."""
+        with self._condition:
+            self._append({"put": key, "path": str(path.relative_to(self._spool_dir)), "sha256": sha256})
+            self._enqueue(path, key, sha256)
+            self._condition.notify()
+
+    def _enqueue(self, path: Path, key: str, sha256: str) -> None:
+        job = _Job(0.0, key, path, sha256, path.stat().st_size)
+        self._jobs[key] = job
+        heapq.heappush(self._queue, job)
 
     def waiting(self, prefix: str = "") -> Waiting:
         """Files (whose key starts with `prefix`) that are not yet checked in the store."""
-        raise NotImplementedError
+        with self._condition:
+            sizes = [job.size for key, job in self._jobs.items() if key.startswith(prefix)]
+        return Waiting(len(sizes), sum(sizes))
 
     @property
     def last_error(self) -> str | None:
         """Why the newest attempt failed, in one sentence; None after a success."""
-        raise NotImplementedError
+        return self._last_error
 
     def close(self, timeout_s: float = 5.0) -> None:
         """Stop after the attempts in hand; the rest waits for the next start."""
+        with self._condition:
+            self._closing = True
+            self._condition.notify_all()
+        end = time.monotonic() + timeout_s
+        for thread in self._threads:
+            thread.join(max(0.0, end - time.monotonic()))
+
+    def _work(self) -> None:
+        store: ObjectStore | None = None
+        while (job := self._take()) is not None:
+            try:
+                if store is None:
+                    store = self._open_store()
+                    store.ensure_bucket()
+                _put_checked(store, job)
+            except (StoreError, OSError) as error:
+                store = None
+                self._failed(job, error)
+                continue
+            self._succeeded(job)
+
+    def _take(self) -> _Job | None:
+        with self._condition:
+            while not self._closing:
+                now = time.monotonic()
+                if self._queue and self._queue[0].due <= now:
+                    return heapq.heappop(self._queue)
+                self._condition.wait(self._queue[0].due - now if self._queue else None)
+        return None
+
+    def _failed(self, job: _Job, error: Exception) -> None:
+        self._last_error = str(error)
+        if isinstance(error, FileNotFoundError) and not job.path.exists():
+            # The spool was emptied by hand: nothing can be uploaded, and saying so for ever helps nobody.
+            log.error("upload_source_gone", key=job.key)
+            with self._condition:
+                self._forget(job)
+            return
+        log.warning("upload_failed", key=job.key, reason=str(error), again_in_s=round(job.pause_s, 1))
+        with self._condition:
+            job.due = time.monotonic() + job.pause_s * random.uniform(0.75, 1.25)  # noqa: S311 - spreads retries
+            job.pause_s = min(RETRY_LAST_S, job.pause_s * 2)
+            heapq.heappush(self._queue, job)
+            self._condition.notify()
+
+    def _succeeded(self, job: _Job) -> None:
+        with self._condition:
+            self._forget(job)
+            for other in self._queue:  # the store answers again: do not wait out the pauses of the others
+                other.due, other.pause_s = 0.0, RETRY_FIRST_S
+            heapq.heapify(self._queue)
+            self._condition.notify_all()
+        job.path.unlink(missing_ok=True)
+        self._last_error = None
+        self._on_uploaded(job.key)
+
+    def _forget(self, job: _Job) -> None:
+        self._jobs.pop(job.key, None)
+        self._append({"done": job.key})
+        if self._lines > JOURNAL_REWRITE_LINES:
+            self._rewrite_journal()
+
+    def _read_journal(self) -> list[tuple[Path, str, str]]:
+        """Orders that have no end yet. A torn last line is what a kill leaves; it was never promised."""
+        found: dict[str, tuple[Path, str, str]] = {}
+        try:
+            lines = (self._spool_dir / JOURNAL).read_bytes().splitlines()
+        except FileNotFoundError:
+            return []
+        for line in lines:
+            try:
+                entry = json.loads(line)
+            except ValueError:
+                continue
+            if "put" in entry:
+                found[entry["put"]] = (self._spool_dir / entry["path"], entry["put"], entry["sha256"])
+            else:
+                found.pop(entry.get("done"), None)
+        return list(found.values())
+
+    def _append(self, entry: dict[str, str]) -> None:
+        with (self._spool_dir / JOURNAL).open("ab") as out:
+            out.write(json.dumps(entry).encode() + b"\n")
+            out.flush()
+            os.fsync(out.fileno())
+        self._lines += 1
+
+    def _rewrite_journal(self) -> None:
+        path, fresh = self._spool_dir / JOURNAL, self._spool_dir / (JOURNAL + ".new")
+        with fresh.open("wb") as out:
+            for job in self._jobs.values():
+                relative = str(job.path.relative_to(self._spool_dir))
+                out.write(json.dumps({"put": job.key, "path": relative, "sha256": job.sha256}).encode() + b"\n")
+            out.flush()
+            os.fsync(out.fileno())
+        fresh.replace(path)
+        self._lines = len(self._jobs)
+
+
+def _put_checked(store: ObjectStore, job: _Job) -> None:
+    """Put one file and read the object back. Raises DigestMismatch when the store holds something else.
+
+    A store that already holds the right bytes (we were killed before the local copy went) is not written again.
+    """
+    try:
+        if store.stored_sha256(job.key) == (job.sha256, job.size):
+            return
+    except ObjectMissing:
+        pass
+    store.put_file(job.key, job.path, job.sha256)
+    found = store.stored_sha256(job.key)
+    if found != (job.sha256, job.size):
+        raise DigestMismatch(f"The store holds other bytes than were sent for {job.key}; it is sent again.")
