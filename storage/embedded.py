@@ -218,9 +218,11 @@ def exposure(settings: Settings) -> list[tuple[str, bool, str]]:
 
 
 def _listening(s3_port: int) -> set[tuple[str, int]]:
-    connections = [c for c in psutil.net_connections("tcp") if c.status == psutil.CONN_LISTEN and c.laddr]
-    owners = {c.pid for c in connections if c.laddr.port == s3_port}
-    return {(c.laddr.ip, c.laddr.port) for c in connections if c.pid in owners}
+    """(address, port) of everything that the process behind the S3 port listens on."""
+    found = [(c.pid, c.laddr) for c in psutil.net_connections("tcp") if c.status == psutil.CONN_LISTEN]
+    named = [(pid, str(address[0]), int(address[1])) for pid, address in found if len(address) == 2]
+    owners = {pid for pid, _, port in named if port == s3_port}
+    return {(host, port) for pid, host, port in named if pid in owners}
 
 
 def _refuses_strangers(port: int) -> bool:
@@ -231,10 +233,10 @@ def _refuses_strangers(port: int) -> bool:
 def _serves(port: int, context: ssl.SSLContext | None) -> bool:
     request = b"GET /dir/status HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
     try:
-        with closing(socket.create_connection((HOST, port), 3)) as raw:
-            with closing(context.wrap_socket(raw) if context else raw) as stream:
-                stream.sendall(request)
-                status = stream.recv(64).split(b" ")
+        raw = socket.create_connection((HOST, port), 3)
+        with closing(raw), closing(context.wrap_socket(raw) if context else raw) as stream:
+            stream.sendall(request)
+            status = stream.recv(64).split(b" ")
     except OSError:
         return False
     return len(status) > 1 and status[0].startswith(b"HTTP/1") and status[1] not in (b"400", b"401", b"403", b"404")
@@ -251,6 +253,7 @@ def main() -> int:
     store_dir = settings.data_dir / "store"
     try:
         arguments = prepare(store_dir)
+        os.umask(0o077)  # weed's local sockets in /tmp are for this user alone
         os.chdir(store_dir)  # weed looks for security.toml in its working directory
         os.execv(weed, [str(weed), *arguments])  # noqa: S606 - a program of our own environment, no shell
     except OSError as error:

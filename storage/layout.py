@@ -125,4 +125,5 @@ def _parse(parts: list[str]) -> ObjectKey | None:
         case [county, "sessions", session_id, "tracks", track, name]:
             found = _SEGMENT.match(name)
             return SegmentKey(county, session_id, track, int(found[1]), int(found[2])) if found else None
-    return None
+        case _:
+            return None

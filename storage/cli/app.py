@@ -97,8 +97,6 @@ def main() -> None:
     """Entry point of the `videohome` command."""
     for name, module, attribute in (("models", "transcribe.models_command", "app"),):
         app.add_typer(getattr(importlib.import_module(module), attribute), name=name)
-    verify = importlib.import_module("storage.cli.verify_command")
-    app.command("verify")(verify.verify)
     app()
 
 

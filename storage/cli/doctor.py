@@ -163,7 +163,7 @@ def disk(settings: Settings) -> Iterator[Finding]:
 
 def bucket(settings: Settings) -> Iterator[Finding]:
     """Write, read and delete a small object in the bucket."""
-    from storage.objects import StoreFault, open_store
+    from storage.objects import StoreError, open_store
 
     if not settings.s3_endpoint and not running(settings):
         yield Finding("bucket", "ok", "the embedded store is started together with Video Home; not running now.")
@@ -172,7 +172,7 @@ def bucket(settings: Settings) -> Iterator[Finding]:
         store = open_store(settings)
         store.ensure_bucket()
         store.probe()
-    except StoreFault as fault:
+    except StoreError as fault:
         yield Finding("bucket", "fail", f"{fault}; check s3_endpoint, the keys and the network.")
         return
     where = settings.s3_endpoint or "the embedded store"
