@@ -72,7 +72,7 @@ def read_header(packet: bytes | bytearray | memoryview) -> Header | None:
 
 
 def extensions(packet: bytes | bytearray | memoryview, header: Header) -> Iterator[tuple[int, int, int]]:
-    """(id, offset, length) of each extension element; ends quietly where the block is broken (RFC 8285 section 4.1.2)."""
+    """(id, offset, length) of each extension element; ends quietly where the block is broken (RFC 8285 section 4)."""
     at, end = header.extension_offset, header.extension_end
     if header.extension_profile == ONE_BYTE_PROFILE:
         while at < end:

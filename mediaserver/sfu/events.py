@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a room tells its owner: every event is a value, drained by `Room.drain_events` in the order in which it happened."""
+"""What a room tells its owner: every event is a value, drained by `Room.drain_events` in the order of happening."""
 
 from __future__ import annotations
 

@@ -296,25 +296,27 @@ class Room:
             port.drop("malformed_rtcp")
         by_ssrc = {downlink.ssrc: downlink for downlink in port.downlinks.values()}
         for report in reports:
-            match report:
-                case rtcp.SenderReport():
-                    self._sender_report(port, report, now)
-                case rtcp.ReceiverReport():
-                    pass
-                case rtcp.Nack():
-                    if (downlink := by_ssrc.get(report.media_ssrc)) is not None and port.up:
-                        resend = downlink.answer_nack(report.sequence_numbers, now)
-                        self._plane.packets += [(transport_id, copy, False) for copy in resend]
-                case rtcp.KeyframeRequest():
-                    if (downlink := by_ssrc.get(report.media_ssrc)) is not None:
-                        downlink.uplink.want_keyframe(now)
-                case rtcp.Remb():
-                    port.remb_bitrate = report.bitrate
-                case rtcp.Bye():
-                    pass  # closing is signalled; a BYE alone must not end a recorded track
             for block in getattr(report, "blocks", ()):
                 if (downlink := by_ssrc.get(block.ssrc)) is not None:
                     downlink.receiver_report(block, now)
+            if isinstance(report, rtcp.SenderReport):
+                self._sender_report(port, report, now)
+            elif isinstance(report, rtcp.Remb):
+                port.remb_bitrate = report.bitrate
+            elif isinstance(report, rtcp.Nack | rtcp.KeyframeRequest):
+                self._feedback(port, by_ssrc.get(report.media_ssrc), report, now)
+            # A BYE is passed over: closing is signalled, and it alone must not end a recorded track.
+
+    def _feedback(
+        self, port: Port, downlink: Downlink | None, report: rtcp.Nack | rtcp.KeyframeRequest, now: float
+    ) -> None:
+        if downlink is None or not port.up:
+            return
+        if isinstance(report, rtcp.KeyframeRequest):
+            downlink.uplink.want_keyframe(now)
+            return
+        resend = downlink.answer_nack(report.sequence_numbers, now)
+        self._plane.packets += [(port.transport_id, copy, False) for copy in resend]
 
     def _sender_report(self, port: Port, report: rtcp.SenderReport, now: float) -> None:
         entry = port.by_ssrc.get(report.ssrc)

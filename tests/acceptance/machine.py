@@ -128,10 +128,9 @@ class Server:
                 environment = (entry / "environ").read_bytes()
             except OSError:
                 continue
-            if (
-                [a.decode("utf-8", "replace") for a in arguments[1:3]] == PROGRAMS[name]
-                and f"VIDEOHOME_DATA_DIR={self.data_dir}".encode() in environment.split(b"\0")
-            ):
+            if [a.decode("utf-8", "replace") for a in arguments[1:3]] == PROGRAMS[
+                name
+            ] and f"VIDEOHOME_DATA_DIR={self.data_dir}".encode() in environment.split(b"\0"):
                 found.append(int(entry.name))
         return found
 
@@ -167,7 +166,7 @@ class Server:
     def root_certificate(self, folder: Path) -> Path:
         """The authority's root as the page /ca offers it."""
         path = folder / "root.crt"
-        context = ssl._create_unverified_context()  # noqa: S323 - the root is what we are about to trust
+        context = ssl._create_unverified_context()
         with urllib.request.urlopen(f"{self.url()}/ca/root.crt", context=context, timeout=10) as answer:
             path.write_bytes(answer.read())
         return path

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A test picture that shows a running number: to the eye as digits, to the machine as a strip of black and white squares."""
+"""A test picture with a running number: to the eye as digits, to the machine as a strip of black and white squares."""
 
 from __future__ import annotations
 
@@ -61,23 +61,23 @@ def write_y4m(path: Path, shade: int, tint: tuple[int, int]) -> None:
             out.write(chroma)
 
 
-READ_NUMBER_JS = """
-(video) => {
+READ_NUMBER_JS = f"""
+(video) => {{
   if (!video.videoWidth) return null;
-  const canvas = new OffscreenCanvas(%(w)d, %(h)d);
-  const pen = canvas.getContext('2d', { willReadFrequently: true });
-  pen.drawImage(video, 0, 0, %(w)d, %(h)d);
+  const canvas = new OffscreenCanvas({WIDTH}, {HEIGHT});
+  const pen = canvas.getContext('2d', {{ willReadFrequently: true }});
+  pen.drawImage(video, 0, 0, {WIDTH}, {HEIGHT});
   let number = 0;
-  for (let bit = 0; bit < %(bits)d; bit++) {
-    const x = 16 + bit * %(step)d + %(half)d, y = %(h)d - 16 - %(half)d;
+  for (let bit = 0; bit < {BITS}; bit++) {{
+    const x = 16 + bit * {SQUARE + 12} + {SQUARE // 2}, y = {HEIGHT} - 16 - {SQUARE // 2};
     const pixel = pen.getImageData(x - 4, y - 4, 8, 8).data;
     let sum = 0;
     for (let i = 0; i < pixel.length; i += 4) sum += pixel[i + 1];
     if (sum / 64 > 125) number |= 1 << bit;
-  }
+  }}
   return number;
-}
-""" % {"w": WIDTH, "h": HEIGHT, "bits": BITS, "step": SQUARE + 12, "half": SQUARE // 2}
+}}
+"""
 """A function of a `<video>` element that gives the number its picture shows, null before the first picture."""
 
 

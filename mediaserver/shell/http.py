@@ -1,0 +1,324 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The mediaserver's HTTP face on a Unix socket: orders from web, its event stream, and the pages' signalling."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+from pathlib import Path
+from typing import Any, Final, TypeVar
+
+import structlog
+from aiohttp import WSMsgType, web
+from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
+from prometheus_client.core import GaugeMetricFamily
+
+from mediaserver.errors import PeerFault
+from mediaserver.shell.client import Client
+from mediaserver.shell.feed_server import FeedServer
+from mediaserver.shell.live_room import LiveRoom
+from mediaserver.shell.transport import Hub
+from mediaserver.signalling import messages
+from mediaserver.signalling.messages import ProtocolFault
+from mediaserver.signalling.session import Arrow, State
+from storage.access import (
+    AccessDenied,
+    CloseOrder,
+    EventOrder,
+    Order,
+    RemoveOrder,
+    RoomOrder,
+    verify_order,
+    verify_room_token,
+)
+
+log = structlog.get_logger(__name__)
+
+PING_EVERY_S: Final = 5.0
+MAX_BODY_BYTES: Final = 256 * 1024
+MAX_WATCHERS: Final = 16
+WATCHER_QUEUE: Final = 1000
+"""Events waiting for a slow web; beyond it the stream is closed and web takes a new snapshot."""
+OrderT = TypeVar("OrderT", bound=Order)
+
+
+class Door:
+    """All rooms of the process, and who may do what with them."""
+
+    def __init__(self, hub: Hub, feed: FeedServer, secrets_dir: Path) -> None:
+        self._hub, self._feed, self._secrets_dir = hub, feed, secrets_dir
+        self._rooms: dict[str, LiveRoom] = {}
+        self._resumable: dict[str, Client] = {}
+        self._watchers: set[asyncio.Queue[dict[str, Any] | None]] = set()
+        self.counters: dict[str, int] = {}
+        hub.on_batch_end = self._flush
+        feed.on_keyframe_request = self._keyframe
+
+    def application(self) -> web.Application:
+        """The aiohttp application."""
+        app = web.Application(client_max_size=MAX_BODY_BYTES)
+        app.add_routes(
+            [
+                web.get("/healthz", self._healthz),
+                web.get("/metrics", self._metrics),
+                web.get("/rooms", self._list),
+                web.get("/rooms/{room}", self._show),
+                web.put("/rooms/{room}", self._put),
+                web.post("/rooms/{room}/events", self._event),
+                web.post("/rooms/{room}/close", self._close),
+                web.delete("/rooms/{room}/peers/{peer_id}", self._remove),
+                web.get("/events", self._watch),
+                web.get("/rooms/{room}/ws", self._signalling),
+            ]
+        )
+        return app
+
+    def _count(self, name: str) -> None:
+        self.counters[name] = self.counters.get(name, 0) + 1
+
+    def _flush(self) -> None:
+        for room in self._rooms.values():
+            room.flush()
+
+    def _keyframe(self, track: int) -> None:
+        for room in self._rooms.values():
+            if room.keyframe_for_track(track):
+                room.flush()
+                return
+
+    def _publish(self, kind: str, fields: dict[str, Any]) -> None:
+        message = {"type": kind, "utc_ms": time.time_ns() // 1_000_000, **fields}
+        for queue in list(self._watchers):
+            try:
+                queue.put_nowait(message)
+            except asyncio.QueueFull:
+                self._watchers.discard(queue)
+                queue.get_nowait()
+                queue.put_nowait(None)
+
+    # Orders
+
+    async def _order(self, request: web.Request, kind: type[OrderT]) -> OrderT:
+        try:
+            body = await request.json()
+            order = verify_order(self._secrets_dir, body["order"])
+        except (ValueError, KeyError, TypeError):
+            raise _refuse(web.HTTPBadRequest, "bad_order") from None
+        except AccessDenied as denied:
+            self._count("orders_refused")
+            raise _refuse(web.HTTPForbidden, denied.code) from None
+        if not isinstance(order, kind) or order.room != request.match_info["room"]:
+            raise _refuse(web.HTTPForbidden, "order_for_another_room")
+        return order
+
+    def _room(self, request: web.Request) -> LiveRoom:
+        room = self._rooms.get(request.match_info["room"])
+        if room is None:
+            raise _refuse(web.HTTPNotFound, "unknown_room")
+        return room
+
+    async def _put(self, request: web.Request) -> web.Response:
+        order = await self._order(request, RoomOrder)
+        room = self._rooms.get(order.room)
+        if room is None:
+            room = self._rooms[order.room] = LiveRoom(order, self._hub, self._feed, self._publish)
+        else:
+            room.obey(order)
+        return web.json_response(room.describe())
+
+    async def _event(self, request: web.Request) -> web.Response:
+        order = await self._order(request, EventOrder)
+        self._room(request).event(order)
+        return web.json_response({})
+
+    async def _close(self, request: web.Request) -> web.Response:
+        order = await self._order(request, CloseOrder)
+        room = self._rooms.pop(order.room, None)
+        if room is not None:
+            self._forget(room)
+            room.close(order.reason)
+        return web.json_response({})
+
+    async def _remove(self, request: web.Request) -> web.Response:
+        order = await self._order(request, RemoveOrder)
+        if order.peer_id != request.match_info["peer_id"]:
+            raise _refuse(web.HTTPForbidden, "order_for_another_peer")
+        try:
+            self._room(request).remove(order.peer_id)
+        except PeerFault as fault:
+            raise _refuse(web.HTTPNotFound, fault.code) from None
+        return web.json_response({})
+
+    def _forget(self, room: LiveRoom) -> None:
+        self._resumable = {token: client for token, client in self._resumable.items() if client.room is not room}
+
+    # What web reads
+
+    async def _healthz(self, request: web.Request) -> web.Response:
+        return web.json_response({"ok": True, "boot_id": self._feed.boot_id})
+
+    async def _list(self, request: web.Request) -> web.Response:
+        return web.json_response({"rooms": [room.describe() for room in self._rooms.values()]})
+
+    async def _show(self, request: web.Request) -> web.Response:
+        room = self._room(request)
+        return web.json_response({**room.describe(), "stats": room.stats()})
+
+    async def _metrics(self, request: web.Request) -> web.Response:
+        registry = CollectorRegistry()
+        registry.register(_Figures(self._figures()))
+        return web.Response(body=generate_latest(registry), headers={"Content-Type": CONTENT_TYPE_LATEST})
+
+    def _figures(self) -> dict[str, float]:
+        figures: dict[str, float] = {
+            "rooms": len(self._rooms),
+            "peers": sum(len(r.clients) for r in self._rooms.values()),
+        }
+        figures |= {f"port_{name}": value for name, value in self._hub.port.counters.items()}
+        figures |= {f"dropped_{name}": value for name, value in self._hub.dropped.items()}
+        figures |= {f"feed_{name}": value for name, value in self._feed.stats().items()}
+        return figures | self.counters
+
+    async def _watch(self, request: web.Request) -> web.WebSocketResponse:
+        socket = web.WebSocketResponse(heartbeat=PING_EVERY_S)
+        await socket.prepare(request)
+        if len(self._watchers) >= MAX_WATCHERS:
+            await socket.close(code=1013, message=b"too_many_watchers")
+            return socket
+        queue: asyncio.Queue[dict[str, Any] | None] = asyncio.Queue(WATCHER_QUEUE)
+        self._watchers.add(queue)
+        rooms = [room.describe() for room in self._rooms.values()]
+        writer = asyncio.create_task(
+            _stream(socket, queue, {"type": "snapshot", "boot_id": self._feed.boot_id, "rooms": rooms})
+        )
+        try:
+            async for _ in socket:
+                pass
+        finally:
+            self._watchers.discard(queue)
+            writer.cancel()
+            await asyncio.gather(writer, return_exceptions=True)
+        return socket
+
+    # Signalling
+
+    async def _signalling(self, request: web.Request) -> web.WebSocketResponse:
+        socket = web.WebSocketResponse(heartbeat=PING_EVERY_S, max_msg_size=messages.MAX_MESSAGE_BYTES)
+        await socket.prepare(request)
+        room = self._rooms.get(request.match_info["room"])
+        if room is None:
+            self._count("unknown_room")
+            await socket.close(code=messages.CLOSE_UNKNOWN_ROOM, message=b"unknown_room")
+            return socket
+        client: Client | None = None
+        try:
+            async for message in socket:
+                if message.type is not WSMsgType.TEXT:
+                    raise ProtocolFault("not_text", "messages are text")
+                client = await self._take(room, socket, client, messages.parse_request(message.data))
+                if socket.closed:
+                    break
+        except ProtocolFault as fault:
+            self._count("protocol_faults")
+            if fault.request_id is not None and not socket.closed:
+                await socket.send_str(messages.refusal(fault.request_id, fault))
+            await socket.close(code=messages.CLOSE_PROTOCOL, message=fault.code.encode()[:120])
+        finally:
+            self._socket_ended(room, client, socket)
+        return socket
+
+    async def _take(
+        self, room: LiveRoom, socket: web.WebSocketResponse, client: Client | None, request: messages.Request
+    ) -> Client | None:
+        body = request.body
+        try:
+            if client is None:
+                client, answer = self._enter(room, socket, body)
+            elif isinstance(body, messages.Leave):
+                client.send(messages.reply(request.id, {}))
+                room.leave(client, Arrow.LEAVE)
+                return client
+            elif isinstance(body, messages.Hello | messages.Resume):
+                raise PeerFault("already_joined")
+            else:
+                client.session.advance(Arrow.REQUEST)
+                answer = room.handle(client, body)
+        except AccessDenied as denied:
+            self._count("tokens_refused")
+            await socket.send_str(messages.refusal(request.id, PeerFault(denied.code)))
+            await socket.close(code=messages.CLOSE_BAD_TOKEN, message=denied.code.encode())
+            return client
+        except PeerFault as fault:
+            refusal = messages.refusal(request.id, fault)
+            await socket.send_str(refusal) if client is None else client.send(refusal)
+            return client
+        client.send(messages.reply(request.id, answer))
+        return client
+
+    def _enter(
+        self, room: LiveRoom, socket: web.WebSocketResponse, body: messages.Body
+    ) -> tuple[Client, dict[str, Any]]:
+        """Hello or resume. Raises AccessDenied, PeerFault `resume_failed`, `not_joined`."""
+        if isinstance(body, messages.Hello):
+            token = verify_room_token(self._secrets_dir, body.token)
+            if token.room != room.room_id:
+                raise AccessDenied("token_invalid")
+            client = Client()
+            client.session.advance(Arrow.HELLO)
+            client.attach(socket)
+            self._resumable[client.resume_token] = client
+            return client, room.join(client, token)
+        if isinstance(body, messages.Resume):
+            known = self._resumable.get(body.resume_token)
+            if known is None or known.room is not room or not known.session.present:
+                raise PeerFault("resume_failed")
+            known.session.advance(Arrow.RESUME)
+            known.attach(socket)
+            return known, room.resumed(known)
+        raise PeerFault("not_joined")
+
+    def _socket_ended(self, room: LiveRoom, client: Client | None, socket: web.WebSocketResponse) -> None:
+        if client is None or not client.detach(socket):
+            return
+        if client.session.present:
+            if socket.close_code == messages.CLOSE_GOING_AWAY:
+                room.leave(client, Arrow.PAGE_CLOSED)
+            else:
+                client.session.advance(Arrow.SOCKET_LOST)
+        if client.session.state is State.LEFT:
+            self._resumable.pop(client.resume_token, None)
+
+    async def close(self) -> None:
+        """End all rooms' sockets without ending the rooms' recordings: the pages come back to a new process."""
+        for room in self._rooms.values():
+            for client in room.clients.values():
+                client.hang_up(messages.CLOSE_RESTART, "restart")
+        await asyncio.sleep(0)
+
+
+async def _stream(
+    socket: web.WebSocketResponse, queue: asyncio.Queue[dict[str, Any] | None], first: dict[str, Any]
+) -> None:
+    await socket.send_json(first)
+    while (message := await queue.get()) is not None:
+        await socket.send_json(message)
+    await socket.close(code=1013, message=b"too_slow")
+
+
+def _refuse(kind: type[web.HTTPError], code: str) -> web.HTTPError:
+    return kind(text=json.dumps({"error": {"code": code}}), content_type="application/json")
+
+
+class _Figures:
+    """Prometheus collector over a dictionary of gauges."""
+
+    def __init__(self, figures: dict[str, float]) -> None:
+        self._figures = figures
+
+    def collect(self) -> list[GaugeMetricFamily]:
+        """One gauge for each figure."""
+        return [
+            GaugeMetricFamily(f"videohome_media_{name}", name.replace("_", " "), value)
+            for name, value in self._figures.items()
+        ]
