@@ -3,30 +3,15 @@
 
 from __future__ import annotations
 
-import logging
 import os
 import signal
 import sys
 
-import structlog
-
 from storage.database.engine import sync_engine
+from storage.log import configure_logging
 from storage.settings import EXIT_CONFIGURATION, SettingsFault, load_settings
 from transcribe.rows import TranscriptRows
 from transcribe.worker import Worker
-
-
-def _log_to_stderr(level: str) -> None:
-    structlog.configure(
-        processors=[
-            structlog.processors.add_log_level,
-            structlog.processors.TimeStamper(fmt="iso", utc=True),
-            structlog.processors.format_exc_info,
-            structlog.processors.JSONRenderer(ensure_ascii=False),
-        ],
-        wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelName(level.upper())),
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
-    )
 
 
 def main() -> int:
@@ -36,7 +21,7 @@ def main() -> int:
     except SettingsFault as fault:
         print(fault, file=sys.stderr)
         return EXIT_CONFIGURATION
-    _log_to_stderr(settings.log_level)
+    configure_logging(settings.log_level)
     os.environ["HF_HUB_OFFLINE"] = "1"  # a worker never fetches a model by itself
     worker = Worker(settings, TranscriptRows(sync_engine(settings)))
     for number in (signal.SIGTERM, signal.SIGINT):
