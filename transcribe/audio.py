@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 import av
 import av.error
@@ -101,16 +101,16 @@ def _checked(segment: Segment, read: ReadSegment) -> bytes:
     return data
 
 
-def _packets(segment: Segment, data: bytes) -> Iterator[tuple[av.Packet, bytes | None]]:
+def _packets(segment: Segment, data: bytes) -> Iterator[tuple[av.Packet[Any], bytes | None]]:
     try:
-        with av.open(io.BytesIO(data)) as container:
+        with av.open(io.BytesIO(data), mode="r") as container:
             stream = container.streams.audio[0]
             extradata = stream.codec_context.extradata
             for packet in container.demux(stream):
                 if packet.size and packet.pts is not None:
                     # A packet of its own: the demuxer's asks the decoder to skip the codec's delay at the start of
                     # each file, but the segments of an epoch are one stream.
-                    copy = av.Packet(bytes(packet))
+                    copy: av.Packet[Any] = av.Packet(bytes(packet))
                     copy.pts, copy.time_base = packet.pts, packet.time_base
                     yield copy, extradata
     except (av.error.FFmpegError, IndexError) as error:
