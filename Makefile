@@ -11,7 +11,7 @@ RUN_STAMP := $(VENV)/.installed
 TEST_STAMP := $(VENV)/.installed-test
 SOURCES := $(shell git ls-files 2>/dev/null -- pyproject.toml constraints.txt hatch_build.py mediaserver transcribe storage web || true)
 
-.PHONY: help run test lint unit acceptance ui clean
+.PHONY: help run test lint unit clean
 
 help: ## Show what can be made
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -31,7 +31,7 @@ $(TEST_STAMP): $(VENV)/bin/python $(SOURCES)
 	$(VENV)/bin/pip install --disable-pip-version-check -q -c constraints.txt ".[test]"
 	@touch $@ $(RUN_STAMP)
 
-test: $(TEST_STAMP) lint ui unit acceptance ## Run every check and test
+test: $(TEST_STAMP) lint unit ## Run every check and test
 
 lint: $(TEST_STAMP) ## Style, types, layers, sizes
 	$(VENV)/bin/ruff check .
@@ -39,14 +39,8 @@ lint: $(TEST_STAMP) ## Style, types, layers, sizes
 	$(VENV)/bin/mypy
 	$(VENV)/bin/lint-imports
 
-ui: $(TEST_STAMP) ## Types and tests of the pages
-	cd web/ui && PATH="$(CURDIR)/$(VENV)/bin:$$PATH" npm ci --ignore-scripts --no-audit --no-fund && PATH="$(CURDIR)/$(VENV)/bin:$$PATH" npm run check && PATH="$(CURDIR)/$(VENV)/bin:$$PATH" npm test
-
-unit: $(TEST_STAMP) ## All Python tests but the browser ones
-	$(VENV)/bin/python -m pytest --ignore tests/acceptance
-
-acceptance: $(TEST_STAMP) ## Two real browsers through the whole product
-	$(VENV)/bin/python -m pytest tests/acceptance
+unit: $(TEST_STAMP) ## All Python tests
+	$(VENV)/bin/python -m pytest
 
 clean: ## Remove what was built (never the data folder)
 	rm -rf $(VENV) web/ui/dist web/ui/node_modules build dist

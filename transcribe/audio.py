@@ -20,8 +20,8 @@ import av.error
 import numpy as np
 from av.audio.codeccontext import AudioCodecContext
 from av.audio.frame import AudioFrame
-from storage.manifest import Epoch, Segment, Track
 
+from storage.manifest import Epoch, Segment, Track
 from transcribe.faults import TranscriptFault
 
 RATE_HZ = 16_000

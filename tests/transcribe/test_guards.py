@@ -15,7 +15,9 @@ PROMPT = "以下是普通话的句子。"
 CONTEXT = GuardContext(PROMPT, ("王德福", "鱼塘沟村", "李建国"))
 
 
-def line(text: str, start_ms: int = 0, end_ms: int | None = None, probability: float = 0.9, score: float = -0.3) -> Line:
+def line(
+    text: str, start_ms: int = 0, end_ms: int | None = None, probability: float = 0.9, score: float = -0.3
+) -> Line:
     end_ms = start_ms + 400 * max(1, len(text)) if end_ms is None else end_ms
     return Line(start_ms, end_ms, text, text, probability, SegmentMetrics(score, 1.1, 0.0, 0.0), ())
 
