@@ -1,0 +1,67 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Who may see, join and lead a session. PURE. Deny unless a line here allows.
+
+Someone else's session does not exist for you: callers answer `session_not_found`, as for an id that never was.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+from web.casework.refusal import Refused
+from web.casework.sessions import SessionState
+
+JOINING_ROLES: Final = frozenset({"station_officer", "hq_officer", "set"})
+"""Who can stand before a camera. Administrators look after machines, clerks after the record."""
+
+READING_ROLES: Final = frozenset({"administrator", "clerk"})
+"""Who sees all sessions of the county."""
+
+
+@dataclass(frozen=True, slots=True)
+class Viewer:
+    """Who asks. `role` is the account's role, or `set` for an enrolled browser."""
+
+    kind: str
+    id: str
+    role: str
+    county: str
+    place_id: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class SessionFacts:
+    """What the rules need of a session. `took_part` is true when the viewer has a participant row in it."""
+
+    county: str
+    place_id: str | None
+    created_by: str
+    state: SessionState
+    took_part: bool
+
+
+def may_see(viewer: Viewer, session: SessionFacts) -> bool:
+    """True when the session exists for this viewer."""
+    if viewer.county != session.county:
+        return False
+    if viewer.role in READING_ROLES:
+        return True
+    if viewer.role not in JOINING_ROLES:
+        return False
+    if session.took_part or session.created_by == viewer.id:
+        return True
+    if viewer.place_id is not None and viewer.place_id == session.place_id:
+        return True
+    # Headquarters is the expert on the screen: it finds every session that is waiting or running, not past ones.
+    return viewer.role == "hq_officer" and session.state is not SessionState.ENDED
+
+
+def check_may_join(viewer: Viewer, session: SessionFacts) -> None:
+    """Raises Refused `session_not_found`, `forbidden` or `session_ended`."""
+    if not may_see(viewer, session):
+        raise Refused("session_not_found")
+    if viewer.role not in JOINING_ROLES:
+        raise Refused("forbidden")
+    if session.state is SessionState.ENDED:
+        raise Refused("session_ended")
