@@ -1,0 +1,74 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The seal of a recording: segments chained by digest, the manifest signed with Ed25519 (RFC 8032).
+
+A segment's chain is SHA-256 over the hex texts of the chain before it and its own digest, so that a removed, repeated
+or re-ordered segment breaks every later one. The manifest's chain joins the ends of all tracks in their order.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable
+from dataclasses import replace
+from pathlib import Path
+
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+
+from storage.files import secret_file
+from storage.manifest import Manifest, Seal, Track
+
+KEY_NAME = "seal.key"
+
+
+class SealBroken(Exception):
+    """What was sealed is not what is there. The text is one sentence that says what differs."""
+
+
+def load_key(secrets_dir: Path) -> Ed25519PrivateKey:
+    """The installation's signing key, made at the first use. Raises OSError."""
+    return Ed25519PrivateKey.from_private_bytes(
+        secret_file(secrets_dir / KEY_NAME, Ed25519PrivateKey.generate().private_bytes_raw())
+    )
+
+
+def next_chain(previous: str, sha256: str) -> str:
+    """Chain value of a segment after `previous` (empty text for a track's first)."""
+    return hashlib.sha256((previous + sha256).encode("ascii")).hexdigest()
+
+
+def manifest_chain(tracks: Iterable[Track]) -> str:
+    """The ends of all tracks joined, each checked on the way. Raises SealBroken naming the first wrong segment."""
+    joined = ""
+    for track in tracks:
+        chain = ""
+        for segment in (segment for epoch in track.epochs for segment in epoch.segments):
+            chain = next_chain(chain, segment.sha256)
+            if segment.chain != chain:
+                raise SealBroken(f"Segment {segment.key} does not follow the one listed before it.")
+        joined = next_chain(joined, hashlib.sha256((track.track_id + chain).encode()).hexdigest())
+    return joined
+
+
+def seal(manifest: Manifest, key: Ed25519PrivateKey, sealed_utc_ms: int) -> Manifest:
+    """The same manifest with its seal. Raises SealBroken when its own chain is wrong."""
+    public = key.public_key().public_bytes_raw().hex()
+    unsigned = Seal("Ed25519", public, manifest_chain(manifest.tracks), "", sealed_utc_ms)
+    signature = key.sign(replace(manifest, seal=unsigned).to_bytes()).hex()
+    return replace(manifest, seal=replace(unsigned, signature=signature))
+
+
+def verify(manifest: Manifest, trusted_public_key: str | None = None) -> None:
+    """Check chain and signature. Raises SealBroken; with `trusted_public_key` (hex) a foreign key is one, too."""
+    found = manifest.seal
+    if found is None:
+        raise SealBroken("The manifest is not sealed.")
+    if trusted_public_key is not None and found.public_key != trusted_public_key:
+        raise SealBroken("The manifest was sealed with another installation's key.")
+    if found.chain != manifest_chain(manifest.tracks):
+        raise SealBroken("The list of segments is not the one that was sealed.")
+    try:
+        public = Ed25519PublicKey.from_public_bytes(bytes.fromhex(found.public_key))
+        public.verify(bytes.fromhex(found.signature), replace(manifest, seal=replace(found, signature="")).to_bytes())
+    except (InvalidSignature, ValueError):
+        raise SealBroken("The manifest was changed after it was sealed.") from None
