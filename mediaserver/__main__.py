@@ -1,46 +1,58 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`python -m mediaserver`: the media server, until SIGTERM or SIGINT."""
+"""`python -m mediaserver`: the media server, until SIGINT at once, or until SIGTERM and the end of its calls."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import signal
-import sys
+import time
 
 import structlog
 from aiohttp import web
 
 from mediaserver.shell.feed_server import FeedServer
 from mediaserver.shell.http import Door
+from mediaserver.shell.native_port import PlaneMissing
 from mediaserver.shell.transport import Hub
 from storage.addresses import machine_addresses
-from storage.log import configure_logging
-from storage.settings import EXIT_CONFIGURATION, Settings, SettingsFault, load_settings
+from storage.program import run_program
+from storage.settings import Settings
+from storage.turn import IceServer, ice_servers
 
 log = structlog.get_logger(__name__)
+
+LOOK_EVERY_S = 0.1
+"""While draining: how often it is asked whether the last call is over."""
 
 
 async def run(settings: Settings) -> None:
     """Serve until a signal. Raises OSError when the port or a socket cannot be had."""
-    stop = asyncio.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    settings.run_dir.mkdir(parents=True, exist_ok=True)
+    folder, port = settings.worker_dir(), settings.worker_port
+    folder.mkdir(parents=True, exist_ok=True)
     feed = FeedServer()
-    hub = Hub(machine_addresses(settings.bind, settings.advertise), settings.media_port)
-    door = Door(hub, feed, settings.secrets_dir)
+    hub = Hub(machine_addresses(settings.bind, settings.advertise), port, settings.plane)
+    path = folder / "media.sock"
+
+    def servers(name: str) -> list[IceServer]:
+        return ice_servers(settings.turn_uris, settings.turn_secret.get_secret_value(), name, time.time())
+
+    door = Door(hub, feed, settings.secrets_dir, path, settings.worker, servers)
+    stop = _signals(door, settings.drain_seconds)
     runner = web.AppRunner(door.application(), access_log=None)
     await runner.setup()
     try:
-        await hub.port.open(settings.bind, settings.media_port)
-        await feed.start(settings.run_dir / "feed.sock")
-        path = settings.run_dir / "media.sock"
+        await hub.port.open(settings.bind, port)
+        await feed.start(folder / "feed.sock")
         with contextlib.suppress(FileNotFoundError):
             path.unlink()
         await web.UnixSite(runner, str(path)).start()
         path.chmod(0o600)
-        log.info("mediaserver_ready", port=settings.media_port, boot_id=feed.boot_id)
+        # What was made until now stays: the collector need not look through it again in the middle of a call.
+        gc.collect()
+        gc.freeze()
+        log.info("mediaserver_ready", port=port, worker=settings.worker, boot_id=feed.boot_id)
         await stop.wait()
     finally:
         await door.close()
@@ -49,20 +61,38 @@ async def run(settings: Settings) -> None:
         await feed.close()
 
 
+def _signals(door: Door, drain_s: float) -> asyncio.Event:
+    """SIGTERM drains, a second one or SIGINT stops at once. The event is set when it is time to end."""
+    stop, loop = asyncio.Event(), asyncio.get_running_loop()
+    draining: set[asyncio.Task[None]] = set()
+
+    def asked() -> None:
+        if door.draining:
+            log.warning("drain_forced")
+            stop.set()
+            return
+        door.drain()
+        draining.add(loop.create_task(_drained(door, drain_s, stop)))
+
+    loop.add_signal_handler(signal.SIGTERM, asked)
+    loop.add_signal_handler(signal.SIGINT, stop.set)
+    return stop
+
+
+async def _drained(door: Door, drain_s: float, stop: asyncio.Event) -> None:
+    """Wait until nobody is in a call any more, `drain_s` at most; whoever is left comes back to another process."""
+    log.info("draining", within_s=drain_s)
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(drain_s):
+            while not door.is_empty():  # noqa: ASYNC110 - sockets end in many ways
+                await asyncio.sleep(LOOK_EVERY_S)
+    log.info("drained", empty=door.is_empty())
+    stop.set()
+
+
 def main() -> int:
-    """Exit status 0 after a clean stop, 1 when the world does not let us run, 78 for wrong settings."""
-    try:
-        settings = load_settings()
-    except SettingsFault as fault:
-        print(fault, file=sys.stderr)
-        return EXIT_CONFIGURATION
-    configure_logging(settings.log_level)
-    try:
-        asyncio.run(run(settings))
-    except OSError as error:
-        log.error("mediaserver_cannot_run", reason=str(error))
-        return 1
-    return 0
+    """Exit status as `run_program` gives it."""
+    return run_program("mediaserver", run, (PlaneMissing,))
 
 
 if __name__ == "__main__":

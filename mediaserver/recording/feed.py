@@ -76,7 +76,7 @@ class TrackInfo:
     place: str
     source: str
     kind: Literal["audio", "video"]
-    codec: Literal["opus", "vp8"]
+    codec: Literal["opus", "vp8", "h264", "vp9", "av1"]
     clock_rate: int
     payload_type: int
     ssrc: int
@@ -98,7 +98,7 @@ class Record:
         """The body of a JSON record. Raises FeedFault when it is none."""
         try:
             value = json.loads(self.body)
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise FeedFault("a feed record's body is not JSON") from error
         if not isinstance(value, dict):
             raise FeedFault("a feed record's body is not a JSON object")
@@ -186,7 +186,11 @@ def parse_order(value: dict[str, Any]) -> SessionOrder:
     recording = value.get("recording")
     if recording not in ("off", "on", "paused", "stopped"):
         raise FeedFault("an order names no known state")
-    return SessionOrder(session, recording, int(value["version"]), int(value["utc_ms"]), str(value.get("reason", "")))
+    try:
+        version, utc_ms = int(value["version"]), int(value["utc_ms"])
+    except (KeyError, TypeError, ValueError, OverflowError) as error:
+        raise FeedFault("an order has no version or no time") from error
+    return SessionOrder(session, recording, version, utc_ms, str(value.get("reason", "")))
 
 
 def parse_track(value: dict[str, Any]) -> TrackInfo:

@@ -2,16 +2,16 @@
 """From the packets of one track to whole frames in order, with holes known. PURE.
 
 Packets wait for repair until either everything before them came or `wait_us` went by; what is missing then is a hole.
-A VP8 frame (RFC 7741) with a hole inside is left out: the recording keeps what came whole, and the holes are
-listed.
+A video frame with a hole inside is left out: the recording keeps what came whole, and the holes are listed.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
+from mediaserver.recording.pictures import PICTURES
 from mediaserver.rtp import packet as rtp
-from mediaserver.rtp.payload import opus_duration_us, read_vp8
+from mediaserver.rtp.payload import opus_duration_us
 from mediaserver.rtp.seqnum import unwrap16, unwrap32
 
 WAIT_US = 1_000_000
@@ -32,7 +32,7 @@ class Hole:
 
 @dataclass(frozen=True, slots=True)
 class Frame:
-    """One Opus packet or one whole VP8 frame."""
+    """One Opus packet or one whole video frame."""
 
     rtp_time: int
     """Extended (unwrapped) RTP time."""
@@ -41,6 +41,12 @@ class Frame:
     last_sequence: int
     duration_us: int
     """Of an Opus packet; 0 for a picture."""
+    packets: int = 1
+    """RTP packets that the frame came in."""
+    size: tuple[int, int] | None = None
+    """(width, height) in pixels, of a key frame that tells it."""
+    private: bytes = b""
+    """What a file's header must hold for the decoder, of a key frame whose codec needs it."""
 
 
 @dataclass(slots=True)
@@ -52,42 +58,52 @@ class _Waiting:
 
 
 class FrameAssembler:
-    """Puts one epoch of one track in order. Extended numbers begin at the first packet's number plus 65536."""
+    """Puts one epoch of one track in order. Extended numbers begin at the first packet's number plus 65536.
 
-    def __init__(self, codec: str, wait_us: int = WAIT_US) -> None:
-        self._vp8 = codec == "vp8"
+    `after` continues an epoch: the extended number and RTP time of the last packet whose frame is kept.
+    """
+
+    def __init__(self, codec: str, wait_us: int = WAIT_US, after: tuple[int, int] | None = None) -> None:
+        made = PICTURES.get(codec)
+        self._pictures = None if made is None else made()
         self._wait_us = wait_us
         self._waiting: dict[int, _Waiting] = {}
         self._next: int | None = None
         self._rtp_time: int | None = None
         self._last_rtp = 0
-        self._pieces: list[bytes] = []
-        self._frame_rtp = 0
-        self._frame_key = False
-        self._broken = False
         self.duplicates = 0
         self.late = 0
-        self.damaged_frames = 0
+        if after is not None:
+            self._next, self._rtp_time, self._last_rtp = after[0] + 1, after[1], after[1]
 
-    def add(self, packet: bytes, arrival_us: int) -> None:
-        """Take one packet as it came. Bytes that are no RTP packet are ignored."""
+    def add(self, packet: bytes, arrival_us: int) -> int | None:
+        """Take one packet as it came. Returns its extended number, None when it is of no use.
+
+        Of no use are bytes that are no RTP packet, a packet that came before, and one that came too late.
+        """
         header = rtp.read_header(packet)
         if header is None:
-            return
+            return None
         if self._next is None:
             self._next = header.sequence_number + 0x10000
             self._rtp_time = header.timestamp + (1 << 32)
         number = unwrap16(header.sequence_number, self._next)
         if number < self._next:
             self.late += 1
-            return
+            return None
         if number in self._waiting:
             self.duplicates += 1
-            return
+            return None
         assert self._rtp_time is not None
         self._rtp_time = unwrap32(header.timestamp, self._rtp_time)
         payload = packet[header.payload_offset : header.payload_end]
         self._waiting[number] = _Waiting(arrival_us, self._rtp_time, header.marker, payload)
+        return number
+
+    @property
+    def rtp_time(self) -> int:
+        """Extended RTP time of the packet that came last; the point from which others are unwrapped."""
+        return self._rtp_time or 0
 
     def take(self, now_us: int, *, everything: bool = False) -> list[Frame | Hole]:
         """What is in order by now; with `everything`, also what still waits behind gaps (the track ends)."""
@@ -100,39 +116,26 @@ class FrameAssembler:
                 if patient and not everything and len(self._waiting) < MAX_WAITING:
                     break
                 found.append(Hole(self._next, first - 1, self._last_rtp, self._waiting[first].rtp_time))
-                self._hole()
+                if self._pictures is not None:
+                    self._pictures.hole()
                 self._next = first
                 continue
             self._last_rtp = waiting.rtp_time
-            frame = self._picture(waiting, self._next) if self._vp8 else self._sound(waiting, self._next)
+            frame = self._frame(waiting, self._next) if waiting.payload else None  # none: padding
             if frame is not None:
                 found.append(frame)
             self._next += 1
         return found
 
-    def _hole(self) -> None:
-        if self._pieces:
-            self.damaged_frames += 1
-        self._pieces, self._broken = [], True
+    @property
+    def damaged_frames(self) -> int:
+        """Video frames that had a hole inside."""
+        return 0 if self._pictures is None else self._pictures.damaged
 
-    def _sound(self, waiting: _Waiting, number: int) -> Frame | None:
-        if not waiting.payload:
-            return None  # padding
-        return Frame(waiting.rtp_time, waiting.payload, True, number, opus_duration_us(waiting.payload))
-
-    def _picture(self, waiting: _Waiting, number: int) -> Frame | None:
-        descriptor = read_vp8(waiting.payload) if waiting.payload else None
-        if descriptor is None:
+    def _frame(self, waiting: _Waiting, number: int) -> Frame | None:
+        if self._pictures is None:
+            return Frame(waiting.rtp_time, waiting.payload, True, number, opus_duration_us(waiting.payload))
+        found = self._pictures.take(waiting.payload, waiting.rtp_time, waiting.marker)
+        if found is None:
             return None
-        if descriptor.frame_start:
-            if self._pieces:
-                self.damaged_frames += 1
-            self._pieces, self._broken = [], False
-            self._frame_rtp, self._frame_key = waiting.rtp_time, descriptor.keyframe
-        elif self._broken or not self._pieces:
-            return None
-        self._pieces.append(waiting.payload[descriptor.data_offset :])
-        if not waiting.marker:
-            return None
-        data, self._pieces = b"".join(self._pieces), []
-        return Frame(self._frame_rtp, data, self._frame_key, number, 0)
+        return Frame(found.rtp_time, found.data, found.keyframe, number, 0, found.packets, found.size, found.private)

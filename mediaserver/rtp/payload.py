@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What an SFU and a recorder may read of a payload without decoding: VP8 (RFC 7741)."""
+"""What an SFU and a recorder may read of a payload without decoding: VP8 (RFC 7741), Opus, RED (RFC 2198)."""
 
 from __future__ import annotations
 
@@ -20,43 +20,53 @@ class Vp8Descriptor(NamedTuple):
     """7 or 15, 0 without a picture id."""
     tl0picidx: int | None
     temporal_layer: int | None
+    layer_sync: bool = False
+    """This frame leans on the base layer only: an upper temporal layer may begin here."""
+    key_index: int | None = None
+    tl0picidx_offset: int = 0
+    """Where TL0PICIDX lies within the payload, 0 without one. A picture id always begins at 2."""
+    key_index_offset: int = 0
 
 
 def read_vp8(payload: bytes | bytearray | memoryview) -> Vp8Descriptor | None:
     """The descriptor, or None when the bytes end inside it."""
-    size = len(payload)
-    if size < 1:
+    try:
+        found = _read_vp8(payload)
+    except IndexError:
         return None
+    return found
+
+
+def _read_vp8(payload: bytes | bytearray | memoryview) -> Vp8Descriptor:
     first = payload[0]
     at = 1
-    picture_id = tl0picidx = temporal_layer = None
-    bits = 0
+    picture_id = tl0picidx = temporal_layer = key_index = None
+    bits = tl0_at = key_at = 0
+    sync = False
     if first & 0x80:
-        if size < 2:
-            return None
         flags = payload[1]
         at = 2
-        need = (1 if flags & 0x80 else 0) + (1 if flags & 0x40 else 0) + (1 if flags & 0x30 else 0)
-        if size < at + need:
-            return None
         if flags & 0x80:
             picture_id, bits = payload[at] & 0x7F, 7
             if payload[at] & 0x80:
-                if size < at + need + 1:
-                    return None
                 picture_id, bits = picture_id << 8 | payload[at + 1], 15
                 at += 1
             at += 1
         if flags & 0x40:
-            tl0picidx = payload[at]
+            tl0picidx, tl0_at = payload[at], at
             at += 1
         if flags & 0x30:
-            temporal_layer = payload[at] >> 6
+            layers = payload[at]
+            if flags & 0x20:
+                temporal_layer, sync = layers >> 6, bool(layers & 0x20)
+            if flags & 0x10:
+                key_index, key_at = layers & 0x1F, at
             at += 1
-    if at >= size:
-        return None
     start = bool(first & 0x10) and not first & 0x0F
-    return Vp8Descriptor(at, start, start and not payload[at] & 1, picture_id, bits, tl0picidx, temporal_layer)
+    key = start and not payload[at] & 1  # not evaluated for a later packet, whose data must be there all the same
+    if at >= len(payload):
+        raise IndexError("the descriptor has no data behind it")
+    return Vp8Descriptor(at, start, key, picture_id, bits, tl0picidx, temporal_layer, sync, key_index, tl0_at, key_at)
 
 
 def vp8_size(frame: bytes | bytearray | memoryview) -> tuple[int, int] | None:
@@ -79,3 +89,17 @@ def opus_duration_us(packet: bytes | bytearray | memoryview) -> int:
         return 0
     frames = 1 if code == 0 else 2 if code < 3 else packet[1] & 63
     return _OPUS_FRAME_US[toc >> 3] * frames
+
+
+def red_primary(payload: bytes | bytearray | memoryview) -> tuple[int, int] | None:
+    """(payload type, offset) of the newest block of a RED payload (RFC 2198 section 3); None where it is broken."""
+    at, skipped, size = 0, 0, len(payload)
+    while at < size:
+        if not payload[at] & 0x80:
+            offset = at + 1 + skipped
+            return (payload[at], offset) if offset <= size else None
+        if at + 4 > size:
+            return None
+        skipped += (payload[at + 2] & 3) << 8 | payload[at + 3]
+        at += 4
+    return None

@@ -10,6 +10,9 @@ import struct
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from mediaserver.rtp import transport_feedback
+from mediaserver.rtp.transport_feedback import TransportFeedback
+
 SR, RR, SDES, BYE, APP, RTPFB, PSFB, XR = 200, 201, 202, 203, 204, 205, 206, 207
 _NACK, _TWCC = 1, 15
 _PLI, _FIR, _AFB = 1, 4, 15
@@ -81,11 +84,23 @@ class Bye:
     ssrcs: tuple[int, ...]
 
 
-Rtcp = SenderReport | ReceiverReport | Nack | KeyframeRequest | Remb | Bye
+Rtcp = SenderReport | ReceiverReport | Nack | KeyframeRequest | Remb | Bye | TransportFeedback
 
 _HEAD = struct.Struct("!BBH")
 _BLOCK = struct.Struct("!IIIIII")
 _SENDER = struct.Struct("!IQIII")
+
+
+def can_wait(data: bytes | bytearray | memoryview) -> bool:
+    """True for a compound of nothing but reports (SR, RR, SDES, XR, transport-wide feedback), which some milliseconds
+    do not harm; False for one that asks for something, and for malformed bytes."""
+    at, size = 0, len(data)
+    while at + 4 <= size:
+        kind = data[at + 1]
+        if not (SR <= kind <= SDES or (kind == RTPFB and data[at] & 31 == _TWCC) or kind == XR):
+            return False
+        at += 4 + (data[at + 2] << 8 | data[at + 3]) * 4
+    return at == size
 
 
 def parse(data: bytes | bytearray | memoryview) -> tuple[list[Rtcp], bool]:
@@ -126,6 +141,11 @@ def _parse_one(body: bytes, kind: int, count: int, found: list[Rtcp]) -> bool:
         found.append(Bye(struct.unpack_from(f"!{count}I", body)))
     elif kind == RTPFB and count == _NACK:
         return _parse_nack(body, found)
+    elif kind == RTPFB and count == _TWCC:
+        feedback = transport_feedback.read(body)
+        if feedback is None:
+            return False
+        found.append(feedback)
     elif kind == PSFB:
         return _parse_psfb(body, count, found)
     return True

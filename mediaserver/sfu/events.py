@@ -6,9 +6,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Literal
 
-Source = Literal["mic", "cam", "screen"]
+Source = Literal["mic", "cam", "screen", "screen_audio"]
 Kind = Literal["audio", "video"]
 Direction = Literal["send", "recv"]
+Reason = Literal["bandwidth", "hidden", "mode", "stalled", "publisher"]
+"""Why a receiver gets less than there is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,7 +22,7 @@ class ProducerInfo:
     source: Source
     kind: Kind
     codec: str
-    """Lower-case name without the kind: `opus` or `vp8`."""
+    """Lower-case name without the kind: `opus`, `vp8`, `h264`, `vp9` or `av1`."""
     paused: bool
 
 
@@ -34,7 +36,7 @@ class TrackFacts:
     source: Source
     kind: Kind
     codec: str
-    """Lower-case: `opus` or `vp8`."""
+    """Lower-case: `opus`, `vp8`, `h264`, `vp9` or `av1`."""
     clock_rate: int
     """RTP ticks per second."""
     payload_type: int
@@ -68,6 +70,43 @@ class ConsumerPaused:
     peer_id: str
     consumer_id: str
     paused: bool
+
+
+@dataclass(frozen=True, slots=True)
+class PlayoutDelay:
+    """How long this consumer should hold its stream back, so that repair comes in time."""
+
+    peer_id: str
+    consumer_id: str
+    delay_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class ConsumerLayers:
+    """What is forwarded to this consumer now: a spatial and a temporal layer, both None for nothing, and why not
+    more; `stalled` means that the watchdog asked and fell back in vain."""
+
+    peer_id: str
+    consumer_id: str
+    spatial: int | None
+    temporal: int | None
+    reason: Reason | None
+
+
+@dataclass(frozen=True, slots=True)
+class ProducerLayers:
+    """The publisher may stop sending layers above `max_spatial`; -1 when nobody needs the picture."""
+
+    peer_id: str
+    producer_id: str
+    max_spatial: int
+
+
+@dataclass(frozen=True, slots=True)
+class SpeakerChanged:
+    """Who speaks now; None after everybody has been silent for a while."""
+
+    peer_id: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +151,10 @@ Event = (
     ConsumerAdded
     | ConsumerClosed
     | ConsumerPaused
+    | PlayoutDelay
+    | ConsumerLayers
+    | ProducerLayers
+    | SpeakerChanged
     | RecordedTrackOpened
     | RecordedPacket
     | RecordedReport

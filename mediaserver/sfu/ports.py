@@ -8,9 +8,12 @@ from dataclasses import dataclass, field
 
 from mediaserver.rtp import codecs
 from mediaserver.rtp import packet as rtp
+from mediaserver.sfu.bandwidth.view import View
 from mediaserver.sfu.downlink import Downlink
 from mediaserver.sfu.events import Direction, Kind, Source
 from mediaserver.sfu.parameters import SendParameters
+from mediaserver.sfu.repair import Link
+from mediaserver.sfu.speakers import Voice
 from mediaserver.sfu.twcc import TwccReceiver
 from mediaserver.sfu.uplink import Uplink
 
@@ -28,21 +31,67 @@ class Producer:
     kind: Kind
     parameters: SendParameters
     uplinks: tuple[Uplink, ...]
-    """One for each encoding; the first is forwarded and recorded."""
+    """One for each encoding, the lowest layer first."""
+    extension_ids: dict[int, int]
+    """The publisher's id of each extension that goes on to receivers, and ours."""
+    level_id: int
+    """The publisher's id of the audio level, 0 without one."""
+    descriptor_id: int
+    """The publisher's id of the dependency descriptor, 0 without one."""
+    voice: Voice | None = None
+    """None: not a microphone, or without levels; always forwarded then."""
+    silent: bool = False
+    """Not among the loudest: its packets are passed over."""
     paused: bool = False
+    silenced: bool = False
+    """Muted by the host: what comes is counted, and neither forwarded, recorded nor kept for repair."""
+
+    @property
+    def off(self) -> bool:
+        """Nothing of it is to be expected: switched off by its owner, or muted by the host."""
+        return self.paused or self.silenced
+
     downlinks: tuple[Downlink, ...] = ()
-    """Copy on write: forwarding walks it without a lock."""
-    recorded: bool = False
-    """A recorded epoch is open."""
+    """Every consumer; an uplink's `downlinks` are those that it feeds now."""
+    pending: tuple[Downlink, ...] = ()
+    """Those that wait for a key frame (of sound: for a packet) to begin or to change over."""
+    tapped: Uplink | None = None
+    """The layer whose recorded epoch is open."""
+    tap_first: int = 0
+    """Extended number of the packet that began the recorded epoch; 0 for a stream of one layer."""
+    tap_since: float = 0.0
+    recorded_packets: int = 0
+    """Of the open epoch."""
 
 
-@dataclass(eq=False)
+def make_producer(
+    producer_id: str, peer_id: str, source: Source, kind: Kind, parameters: SendParameters, voice: Voice | None
+) -> Producer:
+    """A producer with its uplinks, and the look-ups that its packets need."""
+    ids, codec = parameters.extension_ids, parameters.codec
+    return Producer(
+        producer_id,
+        peer_id,
+        source,
+        kind,
+        parameters,
+        tuple(Uplink(codec, layer) for layer in range(len(parameters.encodings))),
+        {ids[uri]: codecs.EXTENSION_IDS[uri] for uri in codec.passed_extensions if uri in ids},
+        ids.get(codecs.AUDIO_LEVEL_URI, 0),
+        ids.get(codecs.DEPENDENCY_DESCRIPTOR_URI, 0),
+        voice,
+    )
+
+
+@dataclass(eq=False, slots=True)
 class Port:
     """State of one transport."""
 
     transport_id: str
     peer_id: str
     direction: Direction
+    only: str | None = None
+    """The one peer whose media this transport receives; None: everybody's."""
     up: bool = False
     producers: dict[str, Producer] = field(default_factory=dict)
     downlinks: dict[str, Downlink] = field(default_factory=dict)
@@ -51,11 +100,27 @@ class Port:
     extension_ids: dict[str, int] = field(default_factory=dict)
     twcc_id: int = 0
     twcc: TwccReceiver = field(default_factory=TwccReceiver)
+    next_twcc: int = 0
+    """Transport-wide number of the next packet that we send here; not wrapped."""
+    link: Link = field(default_factory=Link)
+    """The way to a receiver."""
+    receives_red: bool = False
     next_mid: int = 0
     next_twcc_at: float = 0.0
     next_report_at: float = 0.0
     dropped: dict[str, int] = field(default_factory=dict)
-    remb_bitrate: int | None = None
+    view: View | None = None
+    """What the receiver's page shows; None before its first word."""
+
+    def wants(self, peer_id: str) -> bool:
+        """True when what this peer publishes is received here."""
+        return peer_id != self.peer_id and self.only in (None, peer_id)
+
+    def take_twcc(self) -> int:
+        """The number of a packet that goes out now."""
+        number = self.next_twcc
+        self.next_twcc = number + 1
+        return number
 
     def drop(self, reason: str) -> None:
         """Count a packet that went nowhere."""
@@ -86,17 +151,32 @@ class Port:
         mid = texts.get(self.extension_ids.get(codecs.MID_URI, 0))
         rid = texts.get(self.extension_ids.get(codecs.RID_URI, 0))
         repaired = texts.get(self.extension_ids.get(codecs.REPAIRED_RID_URI, 0))
-        if mid is None or len(self.by_ssrc) >= MAX_SSRCS:
+        if len(self.by_ssrc) >= MAX_SSRCS:
             return None
+        if mid is None:
+            return self._place_by_payload_type(header)
         for producer in self.producers.values():
             if producer.parameters.mid == mid:
                 return self._place_in(producer, header, rid, repaired)
         return None
 
+    def _place_by_payload_type(self, header: rtp.Header) -> tuple[Producer, Uplink, bool] | None:
+        """A publisher that named neither SSRC nor RID and sends no MID: RFC 9143 section 9.2 leaves the payload type,
+        where it is one producer's alone."""
+        number = header.payload_type
+        found = [
+            producer
+            for producer in self.producers.values()
+            if number in (producer.parameters.payload_type, producer.parameters.rtx_payload_type)
+            and all(e.ssrc is None and e.rid is None for e in producer.parameters.encodings)
+        ]
+        return self._place_in(found[0], header, None, None) if len(found) == 1 else None
+
     def _place_in(
         self, producer: Producer, header: rtp.Header, rid: str | None, repaired: str | None
     ) -> tuple[Producer, Uplink, bool] | None:
-        is_rtx = repaired is not None or header.payload_type == producer.parameters.rtx_payload_type
+        parameters = producer.parameters
+        is_rtx = repaired is not None or header.payload_type == parameters.rtx_payload_type
         wanted = repaired or rid
         for encoding, uplink in zip(producer.parameters.encodings, producer.uplinks, strict=True):
             if wanted is not None and encoding.rid != wanted:

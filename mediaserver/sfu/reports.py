@@ -20,20 +20,25 @@ class Reports:
     def __init__(self, ssrc: int) -> None:
         self._ssrc = ssrc
 
+    def urgent(self, port: Port, now: float) -> list[bytes]:
+        """NACKs and key frame requests that are due to a publishing transport."""
+        urgent = b""
+        for producer in port.producers.values():
+            for uplink in producer.uplinks:
+                if uplink.content or uplink.ssrc is None:
+                    continue
+                if numbers := uplink.wanted(now):
+                    urgent += rtcp.build_nack(self._ssrc, uplink.ssrc, numbers)
+                if uplink.keyframe_due(now):
+                    urgent += rtcp.build_pli(self._ssrc, uplink.ssrc)
+        return [urgent] if urgent else []
+
     def of_publisher(self, port: Port, now: float) -> list[bytes]:
         """NACK, PLI, RR and TWCC that are due to a publishing transport."""
-        out: list[bytes] = []
+        out = self.urgent(port, now)
+        if now < port.next_report_at and now < port.next_twcc_at:
+            return out
         uplinks = [uplink for producer in port.producers.values() for uplink in producer.uplinks]
-        urgent = b""
-        for uplink in uplinks:
-            if uplink.ssrc is None:
-                continue
-            if numbers := uplink.nack.due(now):
-                urgent += rtcp.build_nack(self._ssrc, uplink.ssrc, [n & 0xFFFF for n in numbers])
-            if uplink.keyframe_due(now):
-                urgent += rtcp.build_pli(self._ssrc, uplink.ssrc)
-        if urgent:
-            out.append(urgent)
         if now >= port.next_report_at:
             blocks = [block for uplink in uplinks if (block := uplink.report_block(now)) is not None]
             port.next_report_at = now + (REPORT_INTERVAL_S if blocks else FIRST_REPORT_S)

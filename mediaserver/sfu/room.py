@@ -13,8 +13,13 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from mediaserver.errors import PeerFault
-from mediaserver.rtp import rtcp
+from mediaserver.rtp import codecs, rtcp
 from mediaserver.rtp.clock import utc_from_ntp
+from mediaserver.rtp.transport_feedback import TransportFeedback
+from mediaserver.sfu import tap
+from mediaserver.sfu.bandwidth.control import Bandwidth
+from mediaserver.sfu.bandwidth.view import View
+from mediaserver.sfu.consumers import Consumers, describe
 from mediaserver.sfu.downlink import Downlink
 from mediaserver.sfu.events import (
     ConsumerAdded,
@@ -23,24 +28,27 @@ from mediaserver.sfu.events import (
     Direction,
     Event,
     Kind,
+    PlayoutDelay,
     ProducerInfo,
-    RecordedReport,
-    RecordedTrackClosed,
-    RecordedTrackOpened,
+    Reason,
     Source,
-    TrackFacts,
+    SpeakerChanged,
 )
-from mediaserver.sfu.parameters import read_send_parameters, receive_parameters
-from mediaserver.sfu.plane import Outgoing, Plane
-from mediaserver.sfu.ports import Port, Producer
+from mediaserver.sfu.layers import Layers
+from mediaserver.sfu.outbox import Outbox, Outgoing
+from mediaserver.sfu.parameters import SendParameters, read_send_parameters
+from mediaserver.sfu.plane import Plane
+from mediaserver.sfu.ports import Port, Producer, make_producer
 from mediaserver.sfu.reports import Reports
-from mediaserver.sfu.uplink import Uplink
+from mediaserver.sfu.speakers import TOP, Speakers
 
 TICK_S = 0.01
 """How often due work is looked for while media may flow."""
-SOURCES: dict[str, Kind] = {"mic": "audio", "cam": "video", "screen": "video"}
+REVIEW_S = 0.1
+"""How often layers, speakers and the recorded layer are looked at."""
+SOURCES: dict[str, Kind] = {"mic": "audio", "cam": "video", "screen": "video", "screen_audio": "audio"}
 MAX_PRODUCERS = 4
-"""Live producers of one peer: microphone, camera, screen and one spare."""
+"""Live producers of one peer: microphone, camera, screen and its sound."""
 
 
 @dataclass
@@ -54,21 +62,42 @@ class Room:
     """One meeting of at most a few dozen peers.
 
     `new_ssrc` returns a fresh random 32-bit number each time; `wallclock_offset_s` added to `now` gives UTC seconds
-    since 1970.
+    since 1970. `recording_height` is the most lines of a picture that is recorded, `top_audio` how many microphones
+    are forwarded at a time. Without `allocate` nothing but `set_target` says what a consumer gets.
     """
 
-    def __init__(self, room_id: str, *, new_ssrc: Callable[[], int], wallclock_offset_s: float) -> None:
+    def __init__(
+        self,
+        room_id: str,
+        *,
+        new_ssrc: Callable[[], int],
+        wallclock_offset_s: float,
+        recording_height: int = tap.HEIGHT,
+        top_audio: int = TOP,
+        allocate: bool = True,
+    ) -> None:
         self.room_id = room_id
-        self._new_ssrc = new_ssrc
         self._wallclock_offset_s = wallclock_offset_s
         self._peers: dict[str, _Peer] = {}
         self._ports: dict[str, Port] = {}
         self._producers: dict[str, Producer] = {}
         self._count = 0
-        self._plane = Plane()
+        self._outbox = Outbox()
+        self._layers = Layers(self._outbox)
+        self._speakers = Speakers(top_audio)
+        self._tap = tap.Tap(self._outbox, self._names, recording_height)
+        self._plane = Plane(self._outbox, self._layers, self._speakers, self._tap)
+        self._consumers = Consumers(self._layers, new_ssrc)
         self._reports = Reports(new_ssrc())
+        self._bandwidth = Bandwidth(self._outbox, self._layers, self._producers, allocate=allocate)
         self._tick_at: float | None = None
+        self._review_at = self._now = 0.0
+        self._released: list[Outgoing] = []
         self.malformed_rtcp = 0
+
+    def _names(self, peer_id: str) -> tuple[str, str]:
+        peer = self._peers[peer_id]
+        return peer.name, peer.place
 
     def join(self, peer_id: str, name: str, place: str, now: float) -> None:
         """A peer enters; joining again under the same id only updates name and place."""
@@ -80,9 +109,21 @@ class Room:
         peer = self._peers.pop(peer_id, None)
         for port in list(peer.ports.values()) if peer else []:
             self._end_port(port)
+        self._bandwidth.left(peer_id)
 
-    def add_transport(self, transport_id: str, peer_id: str, direction: Direction) -> None:
-        """A transport of a peer, direction as the browser sees it.
+    def add_transport(
+        self,
+        transport_id: str,
+        peer_id: str,
+        direction: Direction,
+        *,
+        receives_red: bool = False,
+        only: str | None = None,
+        now: float = 0.0,
+    ) -> None:
+        """A transport of a peer, direction as the browser sees it. `receives_red`: the peer understands audio/red.
+
+        `only` limits what it receives to one peer.
 
         With "recv" the consumers of everything published so far are made, **without** events: read `consumers`.
         Raises PeerFault `unknown_peer`, `transport_exists`.
@@ -92,23 +133,24 @@ class Room:
             raise PeerFault("unknown_peer")
         if transport_id in self._ports:
             raise PeerFault("transport_exists")
-        port = peer.ports[transport_id] = self._ports[transport_id] = Port(transport_id, peer_id, direction)
+        port = peer.ports[transport_id] = self._ports[transport_id] = Port(transport_id, peer_id, direction, only)
+        port.receives_red = receives_red
         if direction == "recv":
             for producer in self._producers.values():
-                if producer.peer_id != peer_id:
-                    self._consume(port, producer)
+                if port.wants(producer.peer_id):
+                    self._consumers.add(port, producer, now)
 
     def transport_up(self, transport_id: str, now: float) -> None:
-        """DTLS has finished: packets may be sent; its video consumers ask for key frames from now on."""
+        """DTLS has finished: packets may be sent; its video consumers get what is at hand, or a key frame is asked."""
         port = self._ports.get(transport_id)
         if port is None:
             return
-        port.up = True
+        port.up, self._now = True, now
         port.next_twcc_at = port.next_report_at = now
         for downlink in port.downlinks.values():
-            downlink.waiting = False
-            if downlink.start is None:
-                downlink.uplink.want_keyframe(now)
+            self._layers.attach(self._producers[downlink.producer_id], downlink, now)
+        self._bandwidth.attach(port, now)
+        self._bandwidth.changed(now)
         self._tick_at = now
 
     def transport_down(self, transport_id: str, now: float) -> None:
@@ -116,8 +158,9 @@ class Room:
         port = self._ports.get(transport_id)
         if port is not None:
             port.up = False
+            self._bandwidth.detach(port)
             for downlink in port.downlinks.values():
-                downlink.waiting = True
+                self._layers.detach(self._producers[downlink.producer_id], downlink)
 
     def remove_transport(self, transport_id: str, now: float) -> None:
         """Ends a transport with its producers or consumers. Unknown ids are ignored."""
@@ -128,11 +171,11 @@ class Room:
 
     def _end_port(self, port: Port) -> None:
         self._ports.pop(port.transport_id, None)
+        self._bandwidth.detach(port)
         for producer in list(port.producers.values()):
             self._end_producer(producer)
-        for downlink in port.downlinks.values():
-            producer = self._producers[downlink.producer_id]
-            producer.downlinks = tuple(other for other in producer.downlinks if other is not downlink)
+        for downlink in list(port.downlinks.values()):
+            self._consumers.end(self._producers[downlink.producer_id], downlink)
 
     def produce(self, transport_id: str, source: Source, kind: Kind, rtp_parameters: dict[str, Any], now: float) -> str:
         """A browser starts to publish (mediasoup-client's `produce`). Returns the producer's id.
@@ -151,56 +194,21 @@ class Room:
         for other in list(port.producers.values()):
             if other.source == source:
                 self._end_producer(other)
-        if any(p.parameters.mid == parameters.mid for p in port.producers.values()) and parameters.mid is not None:
-            raise PeerFault("mid_in_use")
-        ssrcs = [s for e in parameters.encodings for s in (e.ssrc, e.rtx_ssrc) if s is not None]
-        if len(set(ssrcs)) != len(ssrcs) or any(ssrc in port.by_ssrc for ssrc in ssrcs):
-            raise PeerFault("ssrc_in_use")
+        _no_clash(port, parameters)
         self._count += 1
-        uplinks = tuple(Uplink(parameters.codec) for _ in parameters.encodings)
-        producer = Producer(f"{port.peer_id}-{source}-{self._count}", port.peer_id, source, kind, parameters, uplinks)
+        levels = codecs.AUDIO_LEVEL_URI in parameters.extension_ids
+        voice = self._speakers.add(port.peer_id) if source == "mic" and levels and not parameters.stereo else None
+        producer_id = f"{port.peer_id}-{source}-{self._count}"
+        producer = make_producer(producer_id, port.peer_id, source, kind, parameters, voice)
+        producer.tap_since = now
         port.producers[producer.producer_id] = self._producers[producer.producer_id] = producer
         port.learn(producer)
         for receiver in self._ports.values():
-            if receiver.direction == "recv" and receiver.peer_id != port.peer_id:
-                downlink = self._consume(receiver, producer)
-                self._plane.events.append(ConsumerAdded(receiver.peer_id, self._describe(downlink)))
-                if receiver.up:
-                    producer.uplinks[0].want_keyframe(now)
+            if receiver.direction == "recv" and receiver.wants(port.peer_id):
+                downlink = self._consumers.add(receiver, producer, now)
+                self._outbox.events.append(ConsumerAdded(receiver.peer_id, describe(producer, downlink)))
+        self._bandwidth.changed(now)
         return producer.producer_id
-
-    def _consume(self, port: Port, producer: Producer) -> Downlink:
-        self._count += 1
-        downlink = Downlink(
-            f"c{self._count}",
-            producer.producer_id,
-            port.peer_id,
-            port.transport_id,
-            str(port.next_mid),
-            producer.uplinks[0],
-            self._new_ssrc(),
-            self._new_ssrc() if producer.parameters.codec.rtx_payload_type else None,
-            self._new_ssrc() & 0x7FFF,
-        )
-        port.next_mid += 1
-        downlink.waiting = not port.up
-        port.downlinks[downlink.consumer_id] = downlink
-        producer.downlinks = (*producer.downlinks, downlink)
-        return downlink
-
-    def _describe(self, downlink: Downlink) -> dict[str, Any]:
-        producer = self._producers[downlink.producer_id]
-        return {
-            "id": downlink.consumer_id,
-            "producer_id": producer.producer_id,
-            "peer_id": producer.peer_id,
-            "source": producer.source,
-            "kind": producer.kind,
-            "paused": producer.paused,
-            "rtp_parameters": receive_parameters(
-                producer.parameters.codec, downlink.mid, downlink.ssrc, downlink.rtx_ssrc, producer.peer_id
-            ),
-        }
 
     def close_producer(self, producer_id: str, now: float) -> None:
         """Ends a producer and its consumers. Raises PeerFault `unknown_producer`."""
@@ -217,13 +225,12 @@ class Room:
         for port in self._ports.values():
             port.forget(producer)
         for downlink in producer.downlinks:
-            port_of = self._ports.get(downlink.transport_id)
-            if port_of is not None:
-                port_of.downlinks.pop(downlink.consumer_id, None)
-            self._plane.events.append(ConsumerClosed(downlink.peer_id, downlink.consumer_id))
-        if producer.recorded:
-            producer.recorded = False
-            self._plane.events.append(RecordedTrackClosed(producer.producer_id))
+            self._consumers.end(producer, downlink)
+            self._outbox.events.append(ConsumerClosed(downlink.peer_id, downlink.consumer_id))
+        if producer.voice is not None:
+            self._speakers.remove(producer.voice)
+        self._tap.close(producer)
+        self._bandwidth.ended(producer.producer_id)
 
     def pause_producer(self, producer_id: str, paused: bool, now: float) -> None:
         """The publisher says that it is muted; every consumer is told. Raises PeerFault `unknown_producer`."""
@@ -231,8 +238,50 @@ class Room:
         if producer.paused == paused:
             return
         producer.paused = paused
+        if not producer.silenced:
+            self._tell_paused(producer, paused, now)
+
+    def _tell_paused(self, producer: Producer, paused: bool, now: float) -> None:
         for downlink in producer.downlinks:
-            self._plane.events.append(ConsumerPaused(downlink.peer_id, downlink.consumer_id, paused))
+            downlink.since = now
+            self._outbox.events.append(ConsumerPaused(downlink.peer_id, downlink.consumer_id, paused))
+        self._bandwidth.changed(now)
+
+    def set_target(
+        self, downlink: Downlink, spatial: int | None, temporal: int, reason: Reason | None, now: float
+    ) -> None:
+        """Let a consumer have at most this layer of its producer; `spatial` None for nothing. What it gets, and why
+        no more, is told by ConsumerLayers. Before the first call it has the highest live layer."""
+        target = None if spatial is None else (spatial, temporal)
+        self._layers.set_target(self._producers[downlink.producer_id], downlink, target, reason, now)
+
+    def view(self, peer_id: str, view: View, now: float) -> None:
+        """What this peer's page shows now: it gets that, as far as its link carries it. Unknown ids are ignored."""
+        peer = self._peers.get(peer_id)
+        for port in peer.ports.values() if peer else []:
+            if port.direction == "recv":
+                self._bandwidth.view(port, view, now)
+
+    def silence_producer(self, producer_id: str, silenced: bool, now: float) -> None:
+        """Muted by the host: whatever the publisher sends from now on reaches nobody, the record included.
+
+        Receivers see no loss, and can ask for nothing of that time. Raises PeerFault `unknown_producer`.
+        """
+        producer = self._producer(producer_id)
+        if producer.silenced == silenced:
+            return
+        producer.silenced = silenced
+        if silenced:
+            for uplink in producer.uplinks:
+                self._layers.restart(producer, uplink, now)
+                uplink.forget_kept()
+            self._tap.close(producer)
+        else:
+            producer.tap_since = now
+            for uplink in producer.uplinks:
+                uplink.want_keyframe(now, urgent=True)
+        if not producer.paused:
+            self._tell_paused(producer, silenced, now)
 
     def producers(self) -> list[ProducerInfo]:
         """Everything that is published now."""
@@ -245,64 +294,55 @@ class Room:
         """What this peer receives, JSON-ready: id, producer_id, peer_id, source, kind, paused, rtp_parameters."""
         peer = self._peers.get(peer_id)
         ports = peer.ports.values() if peer else []
-        return [self._describe(downlink) for port in ports for downlink in port.downlinks.values()]
+        return [
+            describe(self._producers[downlink.producer_id], downlink)
+            for port in ports
+            for downlink in port.downlinks.values()
+        ]
+
+    def consumers_of(self, transport_id: str) -> list[dict[str, Any]]:
+        """The same for one transport."""
+        port = self._ports.get(transport_id)
+        if port is None:
+            return []
+        return [describe(self._producers[downlink.producer_id], downlink) for downlink in port.downlinks.values()]
 
     def receive_rtp(self, transport_id: str, packet: bytes | bytearray, now: float) -> None:
         """A decrypted RTP packet from the network. Never raises on bad bytes."""
         port = self._ports.get(transport_id)
         if port is None:
             return
-        first = self._plane.receive(port, packet, now)
-        if first is not None:
-            self._open_recorded(first, now)
-
-    def _open_recorded(self, producer: Producer, now: float) -> None:
-        """Begin an epoch of the recording with its first packet, and ask for a key frame to begin the picture."""
-        uplink, peer, parameters = producer.uplinks[0], self._peers[producer.peer_id], producer.parameters
-        assert uplink.ssrc is not None, "a packet came, so its SSRC is known"
-        facts = TrackFacts(
-            producer.peer_id,
-            peer.name,
-            peer.place,
-            producer.source,
-            producer.kind,
-            parameters.codec.name,
-            parameters.codec.clock_rate,
-            parameters.payload_type,
-            uplink.ssrc,
-            parameters.codec.channels,
-            dict(parameters.extension_ids),
-        )
-        self._plane.events.append(RecordedTrackOpened(producer.producer_id, facts))
-        producer.recorded = True
-        self._plane.record_first()
-        if uplink.report is not None:
-            self._recorded_report(producer, uplink.report, uplink.report_at)
-        uplink.want_keyframe(now)
-
-    def _recorded_report(self, producer: Producer, report: rtcp.SenderReport, arrival: float) -> None:
-        self._plane.events.append(
-            RecordedReport(producer.producer_id, report.ntp / (1 << 32), report.rtp_timestamp, arrival)
-        )
+        self._now = now
+        self._plane.receive(port, packet, now)
+        if self._plane.gap:
+            self._plane.gap = False
+            self._outbox.packets += [(transport_id, bytearray(data), True) for data in self._reports.urgent(port, now)]
 
     def receive_rtcp(self, transport_id: str, packet: bytes | bytearray, now: float) -> None:
         """A decrypted compound RTCP packet from the network. Never raises on bad bytes."""
         port = self._ports.get(transport_id)
         if port is None:
             return
+        self._now = now
         reports, whole = rtcp.parse(packet)
         if not whole:
             self.malformed_rtcp += 1
             port.drop("malformed_rtcp")
-        by_ssrc = {downlink.ssrc: downlink for downlink in port.downlinks.values()}
+        by_ssrc: dict[int, Downlink] | None = None
         for report in reports:
+            if isinstance(report, TransportFeedback):
+                self._bandwidth.feedback(port, report, now)
+                continue
+            if by_ssrc is None:
+                by_ssrc = {downlink.ssrc: downlink for downlink in port.downlinks.values()}
             for block in getattr(report, "blocks", ()):
                 if (downlink := by_ssrc.get(block.ssrc)) is not None:
                     downlink.receiver_report(block, now)
+                    self._bandwidth.report(port, downlink.fraction_lost, downlink.rtt_s, now)
             if isinstance(report, rtcp.SenderReport):
                 self._sender_report(port, report, now)
             elif isinstance(report, rtcp.Remb):
-                port.remb_bitrate = report.bitrate
+                self._bandwidth.remb(port, report.bitrate, now)
             elif isinstance(report, rtcp.Nack | rtcp.KeyframeRequest):
                 self._feedback(port, by_ssrc.get(report.media_ssrc), report, now)
             # A BYE is passed over: closing is signalled, and it alone must not end a recorded track.
@@ -313,10 +353,11 @@ class Room:
         if downlink is None or not port.up:
             return
         if isinstance(report, rtcp.KeyframeRequest):
-            downlink.uplink.want_keyframe(now)
+            if downlink.uplink is not None:
+                downlink.uplink.want_keyframe(now)
             return
         resend = downlink.answer_nack(report.sequence_numbers, now)
-        self._plane.packets += [(port.transport_id, copy, False) for copy in resend]
+        self._outbox.packets += [(port.transport_id, copy, False) for copy in resend]
 
     def _sender_report(self, port: Port, report: rtcp.SenderReport, now: float) -> None:
         entry = port.by_ssrc.get(report.ssrc)
@@ -324,18 +365,54 @@ class Room:
             return
         producer, uplink, _ = entry
         uplink.sender_report(report, now)
-        if producer.recorded and uplink is producer.uplinks[0]:
-            self._recorded_report(producer, report, now)
+        self._tap.report(producer, uplink, report, now)
 
     def handle_timer(self, now: float) -> None:
         """Does what is due at `now`; calling it early or late does no harm."""
         if self._tick_at is None or now < self._tick_at:
             return
-        live = [port for port in self._ports.values() if port.up]
-        for port in live:
-            work = self._reports.of_publisher if port.direction == "send" else self._reports.of_receiver
-            self._plane.packets += [(port.transport_id, bytearray(data), True) for data in work(port, now)]
+        self._now = now
+        live = False
+        for port in self._ports.values():
+            if not port.up:
+                continue
+            live = True
+            if port.downlinks and (port.link.generous or now >= port.link.next_look_at):
+                self._repair(port, now)
+            if port.direction == "send":
+                due = self._reports.of_publisher(port, now)
+            elif now >= port.next_report_at:
+                due = self._reports.of_receiver(port, now)
+            else:
+                continue
+            self._outbox.packets += [(port.transport_id, bytearray(data), True) for data in due]
         self._tick_at = now + TICK_S if live else None
+        if now >= self._review_at:
+            self._review(now)
+        self._released += self._bandwidth.tick(now)
+
+    def _repair(self, port: Port, now: float) -> None:
+        """Repeat unasked what is worth it, and tell how long to wait for repair."""
+        if port.link.generous:
+            for downlink in port.downlinks.values():
+                self._outbox.packets += [(port.transport_id, copy, False) for copy in downlink.early()]
+        if now < port.link.next_look_at:
+            return
+        port.link.look(sum(downlink.packets for downlink in port.downlinks.values()), now)
+        for downlink in port.downlinks.values():
+            if (delay_ms := downlink.playout_delay(now)) is not None:
+                self._outbox.events.append(PlayoutDelay(port.peer_id, downlink.consumer_id, delay_ms))
+
+    def _review(self, now: float) -> None:
+        self._review_at = now + REVIEW_S
+        for producer in self._producers.values():
+            self._layers.review(producer, now)
+            self._tap.review(producer, now)
+        self._bandwidth.review(self._tap.height if self._tap.on else None, now)
+        if self._speakers.review(now):
+            if self._speakers.speaker is not None:
+                self._bandwidth.spoke(self._speakers.speaker)
+            self._outbox.events.append(SpeakerChanged(self._speakers.speaker))
 
     def next_deadline(self) -> float | None:
         """When `handle_timer` has work next, in monotonic seconds; None when nothing is waiting."""
@@ -343,29 +420,23 @@ class Room:
 
     def record(self, on: bool, now: float) -> None:
         """Turns the recording outputs on or off; each turn on opens new epochs."""
-        self._plane.recording = on
-        for producer in self._producers.values():
-            if not on and producer.recorded:
-                producer.recorded = False
-                self._plane.events.append(RecordedTrackClosed(producer.producer_id))
-            if on and not producer.recorded:
-                producer.uplinks[0].want_keyframe(now)
+        self._tap.switch(on, list(self._producers.values()), now)
 
     def request_keyframe(self, producer_id: str, now: float) -> None:
-        """Asks the publisher for a key frame, through the throttle. Unknown ids and audio are ignored."""
+        """Asks the publisher for a key frame of what is recorded, through the throttle. Unknown ids and audio are
+        ignored."""
         producer = self._producers.get(producer_id)
         if producer is not None:
-            producer.uplinks[0].want_keyframe(now)
+            self._tap.keyframe(producer, now)
 
     def drain_packets(self) -> list[Outgoing]:
         """(transport_id, plain packet, is_rtcp) to protect and send, in order; each packet is the caller's own."""
-        packets, self._plane.packets = self._plane.packets, []
-        return packets
+        released, self._released = self._released, []
+        return released + self._bandwidth.outgoing(self._outbox.take_packets(), self._now)
 
     def drain_events(self) -> list[Event]:
         """What happened since the last call, in order."""
-        events, self._plane.events = self._plane.events, []
-        return events
+        return self._outbox.take_events()
 
     def stats(self, now: float) -> dict[str, Any]:
         """Counters of the room and of every stream, JSON-ready."""
@@ -373,16 +444,33 @@ class Room:
             "room": self.room_id,
             "utc_s": round(now + self._wallclock_offset_s, 3),
             "peers": len(self._peers),
+            "speaker": self._speakers.speaker,
+            "links": self._bandwidth.stats(now),
             "malformed_rtcp": self.malformed_rtcp,
             "dropped": {port.transport_id: port.dropped for port in self._ports.values() if port.dropped},
-            "producers": [
-                {
-                    "producer_id": p.producer_id,
-                    "paused": p.paused,
-                    "publisher_utc_s": None if (r := p.uplinks[0].report) is None else round(utc_from_ntp(r.ntp), 3),
-                    **p.uplinks[0].stats(),
-                    "consumers": [downlink.stats() for downlink in p.downlinks],
-                }
-                for p in self._producers.values()
-            ],
+            "producers": [_producer_stats(producer, now) for producer in self._producers.values()],
         }
+
+
+def _no_clash(port: Port, parameters: SendParameters) -> None:
+    if parameters.mid is not None and any(p.parameters.mid == parameters.mid for p in port.producers.values()):
+        raise PeerFault("mid_in_use")
+    ssrcs = [s for e in parameters.encodings for s in (e.ssrc, e.rtx_ssrc) if s is not None]
+    if len(set(ssrcs)) != len(ssrcs) or any(ssrc in port.by_ssrc for ssrc in ssrcs):
+        raise PeerFault("ssrc_in_use")
+
+
+def _producer_stats(producer: Producer, now: float) -> dict[str, Any]:
+    layers = [
+        {**uplink.stats(), "live": uplink.live(now), "bitrates_bps": uplink.bitrate_bps(now)}
+        for uplink in producer.uplinks
+    ]
+    report = producer.uplinks[0].report
+    return {
+        "producer_id": producer.producer_id,
+        "paused": producer.paused,
+        "publisher_utc_s": None if report is None else round(utc_from_ntp(report.ntp), 3),
+        **layers[0],
+        "layers": layers,
+        "consumers": [downlink.stats() for downlink in producer.downlinks],
+    }

@@ -31,22 +31,29 @@ class TwccReceiver:
 
     def arrived(self, sequence_number: int, now: float) -> None:
         """The packet with this transport-wide number (16 bit) came at `now`."""
-        extended = sequence_number if self._highest is None else unwrap16(sequence_number, self._highest)
-        if self._highest is None or extended > self._highest:
-            self._highest = extended
+        highest = self._highest
+        if highest is None or sequence_number == highest + 1 & 0xFFFF:
+            self._highest = extended = sequence_number if highest is None else highest + 1
+        else:
+            extended = unwrap16(sequence_number, highest)
+            self._highest = max(highest, extended)
         if len(self._arrivals) >= MAX_PENDING:
-            del self._arrivals[min(self._arrivals)]
+            del self._arrivals[next(iter(self._arrivals))]
         self._arrivals.setdefault(extended, int(now * _TICKS_PER_S))
 
     def feedback(self, sender_ssrc: int, media_ssrc: int) -> list[bytes]:
         """RTCP packets that report everything that came since the last call; empty when nothing did."""
         packets = []
-        while self._arrivals:
-            packets.append(self._one(sender_ssrc, media_ssrc))
+        pending, at = sorted(self._arrivals), 0
+        while at < len(pending):
+            packet, at = self._one(pending, at, sender_ssrc, media_ssrc)
+            packets.append(packet)
+        self._arrivals.clear()
         return packets
 
-    def _one(self, sender_ssrc: int, media_ssrc: int) -> bytes:
-        first = min(self._arrivals)
+    def _one(self, pending: list[int], at: int, sender_ssrc: int, media_ssrc: int) -> tuple[bytes, int]:
+        """One packet that reports from `pending[at]` on, and where the next one begins."""
+        first = pending[at]
         base = first
         if self._reported is not None and 0 < first - self._reported - 1 < MAX_PACKETS // 2:
             base = self._reported + 1
@@ -54,8 +61,8 @@ class TwccReceiver:
         previous = reference * _TICKS_PER_REFERENCE
         symbols: list[int] = []
         deltas = bytearray()
-        pending = sorted(self._arrivals)
-        for number in pending:
+        while at < len(pending):
+            number = pending[at]
             if number - base >= MAX_PACKETS:
                 break
             delta = self._arrivals[number] - previous
@@ -65,7 +72,8 @@ class TwccReceiver:
             small = 0 <= delta <= 255
             symbols.append(_SMALL if small else _LARGE)
             deltas += bytes([delta]) if small else struct.pack("!h", delta)
-            previous = self._arrivals.pop(number)
+            previous = self._arrivals[number]
+            at += 1
         last = base + len(symbols) - 1
         self._reported = last if self._reported is None else max(self._reported, last)
         body = struct.pack(
@@ -81,7 +89,7 @@ class TwccReceiver:
         padding = -len(body) % 4
         if padding:
             body += bytes(padding - 1) + bytes([padding])
-        return struct.pack("!BBH", 0x80 | (0x20 if padding else 0) | 15, 205, len(body) // 4) + body
+        return struct.pack("!BBH", 0x80 | (0x20 if padding else 0) | 15, 205, len(body) // 4) + body, at
 
 
 def _chunks(symbols: list[int]) -> bytes:

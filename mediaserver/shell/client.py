@@ -36,31 +36,50 @@ class Client:
         self._liveness = Liveness(time.monotonic())
         self._socket: web.WebSocketResponse | None = None
         self._queue: asyncio.Queue[str | tuple[int, str]] = asyncio.Queue(MAX_QUEUED)
+        self._writer: asyncio.Task[None] | None = None
         self._tasks: set[asyncio.Task[Any]] = set()
 
-    def enter(self, room: LiveRoom, token: RoomToken, now: float) -> None:
+    def introduce(self, token: RoomToken) -> None:
         """The token was good: this is who the page is."""
-        self.room, self.peer_id, self.name, self.place = room, token.peer_id, token.name, token.place
-        self._liveness = Liveness(now)
+        self.peer_id, self.name, self.place = token.peer_id, token.name, token.place
+
+    def enter(self, room: LiveRoom, token: RoomToken, now: float) -> None:
+        """It has a place in this room from now on."""
+        self.introduce(token)
+        self.room = room
+        self._liveness.joined_s, self._liveness.last_stun_s = now, None
 
     def describe(self, now: float) -> dict[str, Any]:
         """As the others see this peer."""
         return {"peer_id": self.peer_id, "name": self.name, "place": self.place, "state": self.presence.value}
 
-    def attach(self, socket: web.WebSocketResponse) -> asyncio.Task[None]:
+    def attach(self, socket: web.WebSocketResponse) -> None:
         """`socket` is this client's from now on; what another one still had queued is in the state it gets."""
         old, self._socket = self._socket, socket
         self._queue = asyncio.Queue(MAX_QUEUED)
         if old is not None and not old.closed:
             self.spawn(old.close(code=messages.CLOSE_RESTART, message=b"resumed"))
         self._liveness.socket_open = True
-        return self.spawn(self._write(socket, self._queue))
+        self._stop_writing()
+        self._writer = self.spawn(self._write(socket, self._queue))
+
+    def _stop_writing(self) -> None:
+        """A writer whose socket is gone would wait for its queue for ever."""
+        if self._writer is not None:
+            self._writer.cancel()
+            self._writer = None
+
+    @property
+    def attached(self) -> bool:
+        """True while the page has a socket here."""
+        return self._socket is not None
 
     def detach(self, socket: web.WebSocketResponse) -> bool:
         """The socket ended; False when another one has already taken its place."""
         if self._socket is not socket:
             return False
         self._socket = None
+        self._stop_writing()
         self._liveness.socket_open, self._liveness.socket_lost_s = False, time.monotonic()
         return True
 

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The one door to aiortc and pylibsrtp: one transport's DTLS handshake and its SRTP keys.
+"""The one door to aiortc: one transport's DTLS handshake and its SRTP keys.
 
 aiortc's transport runs over any object with `_recv`, `_send` and `role`. Only DTLS datagrams pass through it; SRTP is
-taken straight from the socket reader to the two libsrtp sessions that the handshake made.
+taken straight from the socket reader to the two libsrtp sessions that the handshake made (see srtp.py).
 """
 
 from __future__ import annotations
@@ -11,16 +11,19 @@ import asyncio
 from collections.abc import Callable
 from typing import Any, Final
 
-import pylibsrtp
 import structlog
 from aiortc import rtcdtlstransport as seam
 from OpenSSL import SSL
+
+from mediaserver.shell.srtp import Srtp, open_srtp
 
 log = structlog.get_logger(__name__)
 
 MAX_QUEUED: Final = 32
 """DTLS datagrams waiting for OpenSSL; a handshake has at most a dozen, the newest are dropped and counted."""
 HANDSHAKE_WITHIN_S: Final = 30.0
+HELLO_AGAIN_S: Final = (0.05, 0.15, 0.35, 0.75)
+"""After how long our own ClientHello is sent again; OpenSSL by itself waits a whole second."""
 _PROFILES: Final = [seam.SRTP_AEAD_AES_128_GCM, seam.SRTP_AES128_CM_SHA1_80]
 """The server's order decides: GCM with 128 bits costs least, CM must be there for older peers (RFC 8827)."""
 _CIPHERS: Final = (
@@ -90,8 +93,8 @@ class Dtls:
         self._task: asyncio.Task[None] | None = None
         self.up = False
         self.dropped = 0
-        self._rx: pylibsrtp.Session | None = None
-        self._tx: pylibsrtp.Session | None = None
+        self.srtp: Srtp | None = None
+        """Once the handshake is over, until the end."""
 
     @property
     def started(self) -> bool:
@@ -104,7 +107,16 @@ class Dtls:
         remote = seam.RTCDtlsParameters(
             fingerprints=[seam.RTCDtlsFingerprint(algorithm, value) for algorithm, value in peer_fingerprints]
         )
-        self._task = asyncio.get_running_loop().create_task(self._run(remote))
+        loop = asyncio.get_running_loop()
+        self._task = loop.create_task(self._run(remote))
+        if role == "server":
+            for delay_s in HELLO_AGAIN_S:
+                loop.call_later(delay_s, self._hello_again)
+
+    def _hello_again(self) -> None:
+        """We spoke first and nothing came: programs that listen only once ICE is done have missed it."""
+        if not self.up and len(self._wire.flight) == 1 and self._task is not None and not self._task.done():
+            self._send(self._wire.flight[0])
 
     async def _run(self, remote: Any) -> None:
         try:
@@ -112,7 +124,7 @@ class Dtls:
             if self._transport.state != "connected":
                 log.info("dtls_failed")
                 return
-            self._rx, self._tx = self._transport._rx_srtp, self._transport._tx_srtp
+            self.srtp = open_srtp(self._transport._rx_srtp, self._transport._tx_srtp)
             self.up = True
             self._on_up()
             pump = self._transport._task
@@ -121,7 +133,7 @@ class Dtls:
         except TimeoutError:
             log.info("dtls_timeout")
         finally:
-            self.up = False
+            self.up, self.srtp = False, None
             self._on_down()
 
     def feed(self, data: bytes) -> None:
@@ -135,28 +147,6 @@ class Dtls:
             self._wire.inbox.put_nowait(data)
         except asyncio.QueueFull:
             self.dropped += 1
-
-    def unprotect(self, data: bytes, is_rtcp: bool) -> bytes | None:
-        """The plain packet, None when it is not authentic, a replay, or too early."""
-        if self._rx is None:
-            return None
-        try:
-            plain = self._rx.unprotect_rtcp(data) if is_rtcp else self._rx.unprotect(data)
-        except pylibsrtp.Error:
-            return None
-        assert isinstance(plain, bytes)
-        return plain
-
-    def protect(self, packet: bytes, is_rtcp: bool) -> bytes | None:
-        """The packet for the wire, None while there are no keys or libsrtp refuses it."""
-        if self._tx is None:
-            return None
-        try:
-            data = self._tx.protect_rtcp(packet) if is_rtcp else self._tx.protect(packet)
-        except pylibsrtp.Error:
-            return None
-        assert isinstance(data, bytes)
-        return data
 
     async def close(self) -> None:
         """Say goodbye and end the tasks."""

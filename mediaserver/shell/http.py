@@ -6,32 +6,38 @@ from __future__ import annotations
 import asyncio
 import json
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
 import structlog
 from aiohttp import WSMsgType, web
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
-from prometheus_client.core import GaugeMetricFamily
 
 from mediaserver.errors import PeerFault
+from mediaserver.shell.camera_keeper import CameraKeeper, TooManyCameras
 from mediaserver.shell.client import Client
 from mediaserver.shell.feed_server import FeedServer
+from mediaserver.shell.figures import Figures
 from mediaserver.shell.live_room import LiveRoom
 from mediaserver.shell.transport import Hub
+from mediaserver.shell.whip import Doors
 from mediaserver.signalling import messages
 from mediaserver.signalling.messages import ProtocolFault
 from mediaserver.signalling.session import Arrow, State
 from storage.access import (
     AccessDenied,
+    CamerasOrder,
     CloseOrder,
     EventOrder,
+    ModerateOrder,
     Order,
     RemoveOrder,
     RoomOrder,
     verify_order,
     verify_room_token,
 )
+from storage.turn import IceServer
 
 log = structlog.get_logger(__name__)
 
@@ -40,19 +46,37 @@ MAX_BODY_BYTES: Final = 256 * 1024
 MAX_WATCHERS: Final = 16
 WATCHER_QUEUE: Final = 1000
 """Events waiting for a slow web; beyond it the stream is closed and web takes a new snapshot."""
+_NOT_LET_IN: Final = {
+    # web is asked again, and says why in the person's language
+    "barred": messages.CLOSE_BAD_TOKEN,
+    "room_locked": messages.CLOSE_BAD_TOKEN,
+    "waiting_room_full": messages.CLOSE_DENIED,
+}
 OrderT = TypeVar("OrderT", bound=Order)
 
 
 class Door:
     """All rooms of the process, and who may do what with them."""
 
-    def __init__(self, hub: Hub, feed: FeedServer, secrets_dir: Path) -> None:
-        self._hub, self._feed, self._secrets_dir = hub, feed, secrets_dir
+    def __init__(
+        self,
+        hub: Hub,
+        feed: FeedServer,
+        secrets_dir: Path,
+        media_socket: Path,
+        worker: int = 0,
+        servers: Callable[[str], list[IceServer]] = lambda _: [],
+    ) -> None:
+        self._hub, self._feed, self._secrets_dir, self._worker = hub, feed, secrets_dir, worker
+        self._started_s = time.monotonic()
+        self.draining = False
+        self.cameras = CameraKeeper(media_socket, secrets_dir, self._publish, self._camera_gone)
         self._rooms: dict[str, LiveRoom] = {}
         self._resumable: dict[str, Client] = {}
         self._watchers: set[asyncio.Queue[dict[str, Any] | None]] = set()
         self.counters: dict[str, int] = {}
-        hub.on_batch_end = self._flush
+        self._servers = servers
+        self._doors = Doors(self._rooms, secrets_dir, servers, self._count)
         feed.on_keyframe_request = self._keyframe
 
     def application(self) -> web.Application:
@@ -65,21 +89,20 @@ class Door:
                 web.get("/rooms", self._list),
                 web.get("/rooms/{room}", self._show),
                 web.put("/rooms/{room}", self._put),
+                web.put("/rooms/{room}/cameras", self._put_cameras),
                 web.post("/rooms/{room}/events", self._event),
                 web.post("/rooms/{room}/close", self._close),
+                web.post("/rooms/{room}/moderation", self._moderate),
                 web.delete("/rooms/{room}/peers/{peer_id}", self._remove),
                 web.get("/events", self._watch),
                 web.get("/rooms/{room}/ws", self._signalling),
             ]
         )
+        self._doors.add_routes(app)
         return app
 
     def _count(self, name: str) -> None:
         self.counters[name] = self.counters.get(name, 0) + 1
-
-    def _flush(self) -> None:
-        for room in self._rooms.values():
-            room.flush()
 
     def _keyframe(self, track: int) -> None:
         for room in self._rooms.values():
@@ -122,7 +145,10 @@ class Door:
         order = await self._order(request, RoomOrder)
         room = self._rooms.get(order.room)
         if room is None:
-            room = self._rooms[order.room] = LiveRoom(order, self._hub, self._feed, self._publish)
+            if self.draining:
+                self._count("rooms_refused")
+                raise _refuse(web.HTTPServiceUnavailable, "draining")
+            room = self._rooms[order.room] = LiveRoom(order, self._hub, self._feed, self._publish, self._servers)
         else:
             room.obey(order)
         return web.json_response(room.describe())
@@ -132,12 +158,28 @@ class Door:
         self._room(request).event(order)
         return web.json_response({})
 
+    async def _put_cameras(self, request: web.Request) -> web.Response:
+        order = await self._order(request, CamerasOrder)
+        self._room(request)
+        try:
+            self.cameras.obey(order)
+        except TooManyCameras:
+            raise _refuse(web.HTTPConflict, "too_many_cameras") from None
+        return web.json_response({"cameras": self.cameras.states(order.room)})
+
+    def _camera_gone(self, room_id: str, peer_id: str) -> None:
+        """A camera's process that was killed could not take its leave."""
+        room = self._rooms.get(room_id)
+        if room is not None and peer_id in room.clients:
+            room.remove(peer_id, "camera_ended")
+
     async def _close(self, request: web.Request) -> web.Response:
         order = await self._order(request, CloseOrder)
+        self.cameras.end_room(order.room)
         room = self._rooms.pop(order.room, None)
         if room is not None:
             self._forget(room)
-            room.close(order.reason)
+            room.move_away() if order.moved else room.close(order.reason)
         return web.json_response({})
 
     async def _remove(self, request: web.Request) -> web.Response:
@@ -145,10 +187,19 @@ class Door:
         if order.peer_id != request.match_info["peer_id"]:
             raise _refuse(web.HTTPForbidden, "order_for_another_peer")
         try:
-            self._room(request).remove(order.peer_id)
+            self._room(request).remove(order.peer_id, order.reason)
         except PeerFault as fault:
             raise _refuse(web.HTTPNotFound, fault.code) from None
         return web.json_response({})
+
+    async def _moderate(self, request: web.Request) -> web.Response:
+        order = await self._order(request, ModerateOrder)
+        room = self._room(request)
+        try:
+            room.moderation.act(order)
+        except PeerFault as fault:
+            raise _refuse(web.HTTPNotFound, fault.code) from None
+        return web.json_response(room.moderation.state.describe_to_web())
 
     def _forget(self, room: LiveRoom) -> None:
         self._resumable = {token: client for token, client in self._resumable.items() if client.room is not room}
@@ -156,7 +207,7 @@ class Door:
     # What web reads
 
     async def _healthz(self, request: web.Request) -> web.Response:
-        return web.json_response({"ok": True, "boot_id": self._feed.boot_id})
+        return web.json_response({"ok": True, "boot_id": self._feed.boot_id, "draining": self.draining})
 
     async def _list(self, request: web.Request) -> web.Response:
         return web.json_response({"rooms": [room.describe() for room in self._rooms.values()]})
@@ -166,14 +217,20 @@ class Door:
         return web.json_response({**room.describe(), "stats": room.stats()})
 
     async def _metrics(self, request: web.Request) -> web.Response:
+        figures = Figures(self._worker)
+        figures.process(self._started_s)
+        figures.plain(self._figures())
+        for room in self._rooms.values():
+            figures.room(room.describe(), room.stats())
         registry = CollectorRegistry()
-        registry.register(_Figures(self._figures()))
+        registry.register(figures)
         return web.Response(body=generate_latest(registry), headers={"Content-Type": CONTENT_TYPE_LATEST})
 
     def _figures(self) -> dict[str, float]:
         figures: dict[str, float] = {
             "rooms": len(self._rooms),
             "peers": sum(len(r.clients) for r in self._rooms.values()),
+            "draining": self.draining,
         }
         figures |= {f"port_{name}": value for name, value in self._hub.port.counters.items()}
         figures |= {f"dropped_{name}": value for name, value in self._hub.dropped.items()}
@@ -188,9 +245,13 @@ class Door:
             return socket
         queue: asyncio.Queue[dict[str, Any] | None] = asyncio.Queue(WATCHER_QUEUE)
         self._watchers.add(queue)
-        rooms = [room.describe() for room in self._rooms.values()]
+        rooms = [{**room.describe(), "cameras": self.cameras.states(room.room_id)} for room in self._rooms.values()]
         writer = asyncio.create_task(
-            _stream(socket, queue, {"type": "snapshot", "boot_id": self._feed.boot_id, "rooms": rooms})
+            _stream(
+                socket,
+                queue,
+                {"type": "snapshot", "boot_id": self._feed.boot_id, "draining": self.draining, "rooms": rooms},
+            )
         )
         try:
             async for _ in socket:
@@ -237,8 +298,14 @@ class Door:
                 client, answer = self._enter(room, socket, body)
             elif isinstance(body, messages.Leave):
                 client.send(messages.reply(request.id, {}))
-                room.leave(client, Arrow.LEAVE)
+                if client.session.state is State.WAITING:
+                    room.moderation.withdraw(client, Arrow.LEAVE)
+                    client.hang_up(messages.CLOSE_ROOM_CLOSED, "left")
+                else:
+                    room.leave(client, Arrow.LEAVE)
                 return client
+            elif isinstance(body, messages.Ping) and client.session.state is State.WAITING:
+                answer = {}
             elif isinstance(body, messages.Hello | messages.Resume):
                 raise PeerFault("already_joined")
             else:
@@ -252,6 +319,9 @@ class Door:
         except PeerFault as fault:
             refusal = messages.refusal(request.id, fault)
             await socket.send_str(refusal) if client is None else client.send(refusal)
+            if client is None and fault.code in _NOT_LET_IN:
+                self._count(fault.code)
+                await socket.close(code=_NOT_LET_IN[fault.code], message=fault.code.encode())
             return client
         client.send(messages.reply(request.id, answer))
         return client
@@ -259,16 +329,16 @@ class Door:
     def _enter(
         self, room: LiveRoom, socket: web.WebSocketResponse, body: messages.Body
     ) -> tuple[Client, dict[str, Any]]:
-        """Hello or resume. Raises AccessDenied, PeerFault `resume_failed`, `not_joined`."""
+        """Hello or resume. Raises AccessDenied, PeerFault `resume_failed`, `not_joined`, and those of `_NOT_LET_IN`."""
         if isinstance(body, messages.Hello):
             token = verify_room_token(self._secrets_dir, body.token)
             if token.room != room.room_id:
                 raise AccessDenied("token_invalid")
             client = Client()
-            client.session.advance(Arrow.HELLO)
+            answer = room.enter(client, token)
             client.attach(socket)
             self._resumable[client.resume_token] = client
-            return client, room.join(client, token)
+            return client, answer
         if isinstance(body, messages.Resume):
             known = self._resumable.get(body.resume_token)
             if known is None or known.room is not room or not known.session.present:
@@ -281,7 +351,9 @@ class Door:
     def _socket_ended(self, room: LiveRoom, client: Client | None, socket: web.WebSocketResponse) -> None:
         if client is None or not client.detach(socket):
             return
-        if client.session.present:
+        if client.session.state is State.WAITING:
+            room.moderation.withdraw(client, Arrow.SOCKET_LOST)
+        elif client.session.present:
             if socket.close_code == messages.CLOSE_GOING_AWAY:
                 room.leave(client, Arrow.PAGE_CLOSED)
             else:
@@ -289,11 +361,23 @@ class Door:
         if client.session.state is State.LEFT:
             self._resumable.pop(client.resume_token, None)
 
+    def drain(self) -> None:
+        """No new rooms from now on; web hears of it and moves those that can be moved."""
+        if not self.draining:
+            self.draining = True
+            self._publish("draining", {})
+
+    def is_empty(self) -> bool:
+        """Nobody is in a call here, or waits for one. Whose socket is away comes back to another process as well."""
+        return not any(client.attached for room in self._rooms.values() for client in room.everybody())
+
     async def close(self) -> None:
         """End all rooms' sockets without ending the rooms' recordings: the pages come back to a new process."""
+        await self.cameras.close()
         for room in self._rooms.values():
-            for client in room.clients.values():
+            for client in list(room.clients.values()):
                 client.hang_up(messages.CLOSE_RESTART, "restart")
+        self._doors.close()
         await asyncio.sleep(0)
 
 
@@ -308,17 +392,3 @@ async def _stream(
 
 def _refuse(kind: type[web.HTTPError], code: str) -> web.HTTPError:
     return kind(text=json.dumps({"error": {"code": code}}), content_type="application/json")
-
-
-class _Figures:
-    """Prometheus collector over a dictionary of gauges."""
-
-    def __init__(self, figures: dict[str, float]) -> None:
-        self._figures = figures
-
-    def collect(self) -> list[GaugeMetricFamily]:
-        """One gauge for each figure."""
-        return [
-            GaugeMetricFamily(f"videohome_media_{name}", name.replace("_", " "), value)
-            for name, value in self._figures.items()
-        ]

@@ -6,23 +6,30 @@ from __future__ import annotations
 import asyncio
 import secrets
 import time
-from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any, Final
 
 from mediaserver.errors import PeerFault
 from mediaserver.recording.feed import SessionOrder, SessionRef, TrackInfo
+from mediaserver.rtp import rtcp
 from mediaserver.sfu import events
+from mediaserver.sfu.bandwidth.view import Tile, View
 from mediaserver.sfu.room import Room
 from mediaserver.shell.client import Client
 from mediaserver.shell.feed_server import FeedServer
+from mediaserver.shell.room_moderation import RoomModeration
 from mediaserver.shell.transport import Hub, Transport
 from mediaserver.signalling import messages
-from mediaserver.signalling.capabilities import router_rtp_capabilities
+from mediaserver.signalling.answers import Renumbering
+from mediaserver.signalling.capabilities import features, router_rtp_capabilities
+from mediaserver.signalling.moderation import Entry
 from mediaserver.signalling.session import Arrow, Presence
-from storage.access import EventOrder, RoomOrder, RoomToken
+from storage.access import EventOrder, Right, RoomOrder, RoomToken
+from storage.turn import IceServer
 
 LIVENESS_EVERY_S: Final = 0.5
+_RIGHT_FOR: Final[dict[events.Direction, Right]] = {"send": "publish", "recv": "subscribe"}
+SHOWN_WIDTH, SHOWN_HEIGHT = 1280, 720
 Publish = Callable[[str, dict[str, Any]], None]
 """Tells web: (type, fields)."""
 
@@ -30,26 +37,44 @@ Publish = Callable[[str, dict[str, Any]], None]
 class LiveRoom:
     """Everything of one room that is not pure. All methods run in the event loop."""
 
-    def __init__(self, order: RoomOrder, hub: Hub, feed: FeedServer, publish: Publish) -> None:
+    def __init__(
+        self,
+        order: RoomOrder,
+        hub: Hub,
+        feed: FeedServer,
+        publish: Publish,
+        servers: Callable[[str], list[IceServer]] = lambda _: [],
+    ) -> None:
         now, utc = time.monotonic(), time.time()
         self.room_id = order.room
         self.reference = SessionRef(order.county, order.session, order.room)
         self.recording: dict[str, Any] = {"state": "off", "since_utc_ms": int(utc * 1000), "reason": ""}
         self.clients: dict[str, Client] = {}
         self._version = -1
-        self._hub, self._feed, self._publish = hub, feed, publish
+        self._hub, self._feed, self.publish, self._servers = hub, feed, publish, servers
+        self.moderation = RoomModeration(self)
         self._utc_offset_us = int((utc - now) * 1e6)
         self._room = Room(order.room, new_ssrc=_new_ssrc, wallclock_offset_s=utc - now)
         self._transports: dict[str, Transport] = {}
+        self._renumberings: dict[str, Renumbering] = {}
+        """By transport, of receivers that chose the numbers themselves (WHEP)."""
+        self._unheard: set[str] = set()
+        """Transports whose consent has run out."""
         self._tracks: dict[str, int] = {}
         self._timer: asyncio.TimerHandle | None = None
+        self._flush = self.flush
+        self._reports: list[tuple[str, bytes, float]] = []
         self._liveness = asyncio.get_running_loop().call_later(LIVENESS_EVERY_S, self._look_after)
         self.obey(order)
 
     # What web orders
 
     def obey(self, order: RoomOrder) -> None:
-        """Take over the wanted recording state; an older version than one obeyed is ignored."""
+        """Take over the wanted state; what is older than what was obeyed is ignored."""
+        self._obey_recording(order)
+        self.moderation.obey(order)
+
+    def _obey_recording(self, order: RoomOrder) -> None:
         if order.version < self._version:
             return
         self._version = order.version
@@ -66,7 +91,7 @@ class LiveRoom:
             self._feed_order(order, utc_ms)
         self.flush()
         self._tell_all("recording", self.recording)
-        self._publish("recording", {"room": self.room_id, **self.recording})
+        self.publish("recording", {"room": self.room_id, **self.recording})
 
     def _feed_order(self, order: RoomOrder, utc_ms: int) -> None:
         self._feed.session_order(SessionOrder(self.reference, order.recording, order.version, utc_ms, order.reason))
@@ -75,30 +100,58 @@ class LiveRoom:
         """Something for the record."""
         self._feed.session_event(self.reference, order.type, order.data, order.utc_ms)
 
-    def remove(self, peer_id: str) -> None:
-        """Take one peer out. Raises PeerFault `unknown_peer`."""
+    def remove(self, peer_id: str, reason: str) -> None:
+        """Take one peer out, also one that only waits. Raises PeerFault `unknown_peer`."""
         client = self.clients.get(peer_id)
+        if client is None and self.moderation.turn_away(peer_id, messages.CLOSE_REMOVED, "removed"):
+            self.moderation.tell()
+            return
         if client is None:
             raise PeerFault("unknown_peer")
-        client.notify("removed", {})
+        client.notify("removed", {"reason": reason})
         self._end(client, Arrow.REMOVED, messages.CLOSE_REMOVED, "removed")
 
     def close(self, reason: str) -> None:
         """End the room for everybody."""
         if self.recording["state"] not in ("off", "stopped"):
             reference = self.reference
-            self.obey(
+            self._obey_recording(
                 RoomOrder(reference.county, reference.room, reference.session_id, "stopped", self._version + 1, reason)
             )
+        self.moderation.close(reason)
         for client in list(self.clients.values()):
             client.notify("room_closed", {"reason": reason})
             self._end(client, Arrow.ROOM_CLOSED, messages.CLOSE_ROOM_CLOSED, "room_closed")
+        self._stop_timers()
+        self.publish("room_closed", {"room": self.room_id})
+
+    def move_away(self) -> None:
+        """The room goes on in another process: pages come back and find it there. For a room without a recording."""
+        for client in self.everybody():
+            for transport in client.transports.values():
+                self._hub.remove(transport)
+                client.spawn(transport.dtls.close())
+            client.hang_up(messages.CLOSE_RESTART, "moved")
+        self._stop_timers()
+        self.publish("room_closed", {"room": self.room_id})
+
+    def _stop_timers(self) -> None:
         self._liveness.cancel()
         if self._timer is not None:
             self._timer.cancel()
-        self._publish("room_closed", {"room": self.room_id})
 
     # What pages do
+
+    def enter(self, client: Client, token: RoomToken) -> dict[str, Any]:
+        """Come in by a verified token, or wait for the host's word.
+
+        Raises PeerFault `barred`, `room_locked`, `waiting_room_full`; the client is untouched then.
+        """
+        if self.moderation.entry(token) is Entry.WAIT:
+            client.session.advance(Arrow.KNOCK)
+            return self.moderation.knock(client, token)
+        client.session.advance(Arrow.HELLO)
+        return self.join(client, token)
 
     def join(self, client: Client, token: RoomToken) -> dict[str, Any]:
         """Enter by a verified token. The answer holds everything that the page needs to start (one round trip)."""
@@ -110,23 +163,24 @@ class LiveRoom:
         client.enter(self, token, now)
         self._room.join(token.peer_id, token.name, token.place, now)
         self.clients[token.peer_id] = client
-        for direction in ("send", "recv"):
-            if direction == "send" and "publish" not in token.rights:
-                continue
-            self._add_transport(client, direction)
+        for direction in _RIGHT_FOR:
+            if _RIGHT_FOR[direction] in token.rights:
+                self.add_transport(client, direction)
         self._tell_all("peer_joined", client.describe(now), but=client)
         self._told("peer_joined" if old is None else "peer_resumed", client)
         return {
             **self._state(client),
             "version": messages.PROTOCOL_VERSION,
             "resume_token": client.resume_token,
+            "features": features(),
             "router_rtp_capabilities": router_rtp_capabilities(),
+            "ice_servers": self._servers(client.peer_id),
             **{f"{direction}_transport": t.describe() for direction, t in client.transports.items()},
         }
 
     def resumed(self, client: Client) -> dict[str, Any]:
         """A new socket took over this client; its media never stopped."""
-        self._publish("peer_resumed", {"room": self.room_id, "peer_id": client.peer_id, "utc_ms": _utc_ms()})
+        self.publish("peer_resumed", {"room": self.room_id, "peer_id": client.peer_id, "utc_ms": _utc_ms()})
         return self._state(client)
 
     def _state(self, client: Client) -> dict[str, Any]:
@@ -135,32 +189,88 @@ class LiveRoom:
             "boot_id": self._feed.boot_id,
             "peer_id": client.peer_id,
             "room": {"id": self.room_id, "recording": self.recording},
+            "moderation": self.moderation.state.describe(client.peer_id),
             "peers": [other.describe(now) for other in self.clients.values() if other is not client],
             "consumers": self._room.consumers(client.peer_id),
         }
 
-    def _add_transport(self, client: Client, direction: events.Direction) -> None:
+    def add_transport(
+        self,
+        client: Client,
+        direction: events.Direction,
+        *,
+        key: str = "",
+        only: str | None = None,
+        on_down: Callable[[], None] = lambda: None,
+    ) -> Transport:
+        """One more transport of the client, kept under `key` (the direction where none is given); `only` limits what
+        it receives to one peer. `on_down` is called when its DTLS has ended.
+        """
         transport_id = f"{direction}-{secrets.token_hex(6)}"
-        transport = Transport(
-            transport_id,
-            self._hub,
-            lambda: self._transport_up(transport_id),
-            lambda: self._room.transport_down(transport_id, time.monotonic()),
-        )
+
+        def down() -> None:
+            self._room.transport_down(transport_id, time.monotonic())
+            on_down()
+
+        transport = Transport(transport_id, self._hub, lambda: self._transport_up(transport_id), down)
         transport.on_rtp = lambda data, is_rtcp, now: self._media(client, transport_id, data, is_rtcp, now)
-        client.transports[direction] = self._transports[transport_id] = transport
-        self._room.add_transport(transport_id, client.peer_id, direction)
+        client.transports[key or direction] = self._transports[transport_id] = transport
+        self._room.add_transport(transport_id, client.peer_id, direction, only=only, now=time.monotonic())
         self._hub.add(transport)
+        return transport
+
+    def remove_transport(self, client: Client, key: str) -> None:
+        """End one transport of the client, with what it published or received. An unknown key is ignored."""
+        transport = client.transports.pop(key, None)
+        if transport is not None:
+            self._room.remove_transport(transport.transport_id, time.monotonic())
+            self._hub.remove(transport)
+            self._forget(transport)
+            client.spawn(transport.dtls.close())
+            self.flush()
+
+    def _forget(self, transport: Transport) -> None:
+        self._transports.pop(transport.transport_id, None)
+        self._renumberings.pop(transport.transport_id, None)
+        self._unheard.discard(transport.transport_id)
+
+    def renumber(self, transport: Transport, numbers: Renumbering) -> None:
+        """Everything that is sent on this transport gets these numbers."""
+        self._renumberings[transport.transport_id] = numbers
+
+    def show(self, client: Client, consumer_ids: Iterable[str]) -> None:
+        """A receiver that cannot say what it shows wants all of these large, as far as its link carries them."""
+        tiles = {consumer_id: Tile(SHOWN_WIDTH, SHOWN_HEIGHT, "tile") for consumer_id in consumer_ids}
+        self._room.view(client.peer_id, View(tiles, "normal", None), time.monotonic())
+
+    def publishes(self, peer_id: str) -> bool:
+        """True while this peer sends anything."""
+        return any(producer.peer_id == peer_id for producer in self._room.producers())
+
+    def consumers(self, transport: Transport) -> list[dict[str, Any]]:
+        """What is received on one transport."""
+        return self._room.consumers_of(transport.transport_id)
 
     def _transport_up(self, transport_id: str) -> None:
         self._room.transport_up(transport_id, time.monotonic())
         self.flush()
 
     def _media(self, client: Client, transport_id: str, data: bytes, is_rtcp: bool, now: float) -> None:
-        if is_rtcp:
-            self._room.receive_rtcp(transport_id, data, now)
-        else:
+        if not is_rtcp:
+            self._hub.touched.add(self._flush)
             self._room.receive_rtp(transport_id, data, now)
+        elif rtcp.can_wait(data):
+            self._reports.append((transport_id, data, now))
+        else:
+            self._hub.touched.add(self._flush)
+            self._room.receive_rtcp(transport_id, data, now)
+
+    def _take_reports(self) -> None:
+        """What is only statistics is taken at the next tick, all at once: a wake-up for each would cost more than the
+        media."""
+        reports, self._reports = self._reports, []
+        for transport_id, data, now in reports:
+            self._room.receive_rtcp(transport_id, data, now)
 
     def handle(self, client: Client, body: messages.Body) -> dict[str, Any]:
         """One request of a joined client. Raises PeerFault."""
@@ -177,20 +287,40 @@ class LiveRoom:
                     body.rtp_parameters,
                     now,
                 )
+                if self.moderation.is_muted(client.peer_id, body.source):
+                    self._room.silence_producer(producer_id, True, now)
                 self.flush()
                 return {"producer_id": producer_id}
             case messages.CloseProducer():
                 self._room.close_producer(self._own_producer(client, body.producer_id), now)
             case messages.PauseProducer():
-                self._room.pause_producer(self._own_producer(client, body.producer_id), body.paused, now)
+                self._pause(client, body, now)
+            case messages.RaiseHand():
+                self.moderation.raise_hand(client.peer_id, body.raised)
+            case messages.Unmute():
+                self.moderation.unmute(client.peer_id, body.source)
             case messages.RestartIce():
                 return {"ice_parameters": self._own_transport(client, body.transport_id).restart_ice()}
+            case messages.View():
+                self._room.view(client.peer_id, _view(body), now)
             case messages.Stats():
                 return self._room.stats(now)
+            case messages.Ping():
+                return {}
             case _:
                 raise PeerFault("unknown_type")
         self.flush()
         return {}
+
+    def _pause(self, client: Client, body: messages.PauseProducer, now: float) -> None:
+        """Switched off or on by its owner: told to the others, and to the record, where silence needs its reason."""
+        producer_id = self._own_producer(client, body.producer_id)
+        before = next(p for p in self._room.producers() if p.producer_id == producer_id)
+        self._room.pause_producer(producer_id, body.paused, now)
+        if before.paused != body.paused:
+            facts = {"peer_id": client.peer_id, "name": client.name, "source": before.source}
+            kind = "source_off" if body.paused else "source_on"
+            self._feed.session_event(self.reference, kind, facts, _utc_ms())
 
     def _own_transport(self, client: Client, transport_id: str) -> Transport:
         for transport in client.transports.values():
@@ -214,31 +344,58 @@ class LiveRoom:
         self._room.leave(client.peer_id, time.monotonic())
         for transport in client.transports.values():
             self._hub.remove(transport)
-            self._transports.pop(transport.transport_id, None)
+            self._forget(transport)
             client.spawn(transport.dtls.close())
         self.flush()
         client.hang_up(close_code, reason)
         if not quiet:
+            self.moderation.left(client.peer_id)
             self._tell_all("peer_left", {"peer_id": client.peer_id})
             self._told("peer_left", client)
 
     def _told(self, kind: str, client: Client) -> None:
         utc_ms = _utc_ms()
         facts = {"peer_id": client.peer_id, "name": client.name, "place": client.place}
-        self._publish(kind, {"room": self.room_id, **facts, "utc_ms": utc_ms})
+        self.publish(kind, {"room": self.room_id, **facts, "utc_ms": utc_ms})
         self._feed.session_event(self.reference, kind, facts, utc_ms)
+
+    def everybody(self) -> list[Client]:
+        """Who is in the room, and who waits to be let in."""
+        return [*self.clients.values(), *self.moderation.waiting()]
+
+    # What moderation needs
+
+    def silence(self, peer_id: str, source: str, silenced: bool) -> None:
+        """Nothing (or everything again) of what this peer publishes under this source goes out."""
+        for producer in self._room.producers():
+            if producer.peer_id == peer_id and producer.source == source:
+                self._room.silence_producer(producer.producer_id, silenced, time.monotonic())
+        self.flush()
+
+    def note_for_record(self, kind: str, facts: dict[str, Any]) -> None:
+        """An event on the record's clock."""
+        self._feed.session_event(self.reference, kind, facts, _utc_ms())
+
+    def tell(self, peer_id: str, kind: str, data: dict[str, Any]) -> None:
+        """A note to one page; nobody there is no fault."""
+        client = self.clients.get(peer_id)
+        if client is not None:
+            client.notify(kind, data)
+
+    @staticmethod
+    def utc_ms() -> int:
+        """Now, in milliseconds since 1970."""
+        return _utc_ms()
 
     # What time and packets do
 
     def flush(self) -> None:
         """Send what waits, tell what happened, and arm the timer. Called after every batch and every change."""
-        batches: dict[str, list[tuple[bytearray, bool]]] = defaultdict(list)
-        for transport_id, packet, is_rtcp in self._room.drain_packets():
-            batches[transport_id].append((packet, is_rtcp))
-        for transport_id, packets in batches.items():
-            transport = self._transports.get(transport_id)
-            if transport is not None:
-                transport.send_media(packets)
+        packets = self._room.drain_packets()
+        if self._renumberings:
+            packets = [item for item in packets if self._renumbered(*item)]
+        if packets:
+            self._hub.port.send_media(packets)
         for event in self._room.drain_events():
             self._handle(event)
         deadline = self._room.next_deadline()
@@ -246,8 +403,14 @@ class LiveRoom:
             delay = max(0.0, deadline - time.monotonic())
             self._timer = asyncio.get_running_loop().call_later(delay, self._on_timer)
 
+    def _renumbered(self, transport_id: str, packet: bytearray, is_rtcp: bool) -> bool:
+        numbers = self._renumberings.get(transport_id)
+        return numbers is None or is_rtcp or numbers.apply(packet)
+
     def _on_timer(self) -> None:
         self._timer = None
+        self._hub.port.take_feedback()
+        self._take_reports()
         self._room.handle_timer(time.monotonic())
         self.flush()
 
@@ -267,13 +430,31 @@ class LiveRoom:
                 track = self._tracks.pop(event.producer_id, None)
                 if track is not None:
                     self._feed.close_track(track)
+            case _:
+                self._tell_pages(event)
+
+    def _tell_pages(self, event: events.Event) -> None:
+        match event:
             case events.ConsumerAdded():
-                self._tell(event.peer_id, "new_consumers", {"consumers": [event.consumer]})
+                self.tell(event.peer_id, "new_consumers", {"consumers": [event.consumer]})
             case events.ConsumerClosed():
-                self._tell(event.peer_id, "consumer_closed", {"consumer_id": event.consumer_id})
+                self.tell(event.peer_id, "consumer_closed", {"consumer_id": event.consumer_id})
             case events.ConsumerPaused():
                 data = {"consumer_id": event.consumer_id, "paused": event.paused}
-                self._tell(event.peer_id, "consumer_paused", data)
+                self.tell(event.peer_id, "consumer_paused", data)
+            case events.PlayoutDelay():
+                data = {"consumer_id": event.consumer_id, "delay_ms": event.delay_ms}
+                self.tell(event.peer_id, "playout_delay", data)
+            case events.ConsumerLayers():
+                layers = {"spatial": event.spatial, "temporal": event.temporal, "reason": event.reason}
+                self.tell(event.peer_id, "consumer_layers", {"consumer_id": event.consumer_id, **layers})
+            case events.ProducerLayers():
+                data = {"producer_id": event.producer_id, "max_spatial": event.max_spatial}
+                self.tell(event.peer_id, "producer_layers", data)
+            case events.SpeakerChanged():
+                self._tell_all("speaker", {"peer_id": event.peer_id})
+            case _:
+                pass  # the recorder's
 
     def keyframe_for_track(self, track: int) -> bool:
         """The recorder needs a key frame; True when the track is this room's."""
@@ -287,6 +468,7 @@ class LiveRoom:
         """Notice peers that have gone silent."""
         self._liveness = asyncio.get_running_loop().call_later(LIVENESS_EVERY_S, self._look_after)
         now = time.monotonic()
+        self._look_for_consent(now)
         for client in list(self.clients.values()):
             before, presence = client.presence, client.observe(now)
             if presence is Presence.GONE:
@@ -295,15 +477,23 @@ class LiveRoom:
                 self._tell_all("peer_state", {"peer_id": client.peer_id, "state": presence.value}, but=client)
                 if presence is Presence.RECONNECTING:
                     facts = {"room": self.room_id, "peer_id": client.peer_id, "utc_ms": _utc_ms()}
-                    self._publish("peer_reconnecting", facts)
+                    self.publish("peer_reconnecting", facts)
+
+    def _look_for_consent(self, now: float) -> None:
+        """Of a page's two transports one may be dead: nothing more goes there until it asks again (RFC 7675)."""
+        for transport_id, transport in self._transports.items():
+            if transport.consents(now) != (transport_id not in self._unheard):
+                if transport_id in self._unheard:
+                    self._unheard.discard(transport_id)
+                    if transport.dtls.up:
+                        self._room.transport_up(transport_id, now)
+                else:
+                    self._unheard.add(transport_id)
+                    self._room.transport_down(transport_id, now)
+        self.flush()
 
     def _utc_us(self, monotonic_s: float) -> int:
         return int(monotonic_s * 1e6) + self._utc_offset_us
-
-    def _tell(self, peer_id: str, kind: str, data: dict[str, Any]) -> None:
-        client = self.clients.get(peer_id)
-        if client is not None:
-            client.notify(kind, data)
 
     def _tell_all(self, kind: str, data: dict[str, Any], *, but: Client | None = None) -> None:
         for client in self.clients.values():
@@ -318,6 +508,7 @@ class LiveRoom:
             "session": self.reference.session_id,
             "peers": [client.describe(now) for client in self.clients.values()],
             "recording": self.recording,
+            "moderation": self.moderation.state.describe_to_web(),
         }
 
     def stats(self) -> dict[str, Any]:
@@ -340,6 +531,11 @@ def _track_info(facts: events.TrackFacts) -> TrackInfo:
         cname=facts.peer_id,
         extensions=facts.header_extension_ids,
     )
+
+
+def _view(body: messages.View) -> View:
+    tiles = {tile.consumer_id: Tile(tile.width, tile.height, tile.role) for tile in body.tiles}  # type: ignore[arg-type]
+    return View(tiles, body.mode, None if body.cap_kbps is None else body.cap_kbps * 1000)  # type: ignore[arg-type]
 
 
 def _new_ssrc() -> int:

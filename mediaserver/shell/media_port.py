@@ -1,33 +1,50 @@
 # SPDX-License-Identifier: Apache-2.0
 """The one media port: a UDP socket drained in batches, and ICE-TCP on the same number (RFC 4571 framing, RFC 6544).
 
-Nothing here knows what a datagram means. Sending never waits: what the kernel does not take is dropped and counted,
-as a network would.
+It knows whose media a path brings (`assign`), and nothing else of what a datagram means. Sending never waits: what the
+kernel does not take is dropped and counted, as a network would. This class is the Python plane; `native_port` has the
+compiled one behind the same methods.
 """
 
 from __future__ import annotations
 
 import asyncio
+import ctypes
 import errno
 import socket
 import struct
-from collections.abc import Callable
-from typing import Final
+import time
+from typing import Any, Final, Protocol
 
 import structlog
+
+from mediaserver.sfu.outbox import Outgoing
+from mediaserver.shell.srtp import MAX_PACKET_BYTES, OUT_BYTES, Buffer, Plain, Run, Srtp, fitting
 
 log = structlog.get_logger(__name__)
 
 MAX_BATCH: Final = 64
 """Datagrams read before the event loop gets its turn."""
-MAX_DATAGRAM_BYTES: Final = 2048
+MAX_DATAGRAM_BYTES: Final = MAX_PACKET_BYTES
 SOCKET_BUFFER_BYTES: Final = 4 << 20
 MAX_TCP_CONNECTIONS: Final = 200
 TCP_FIRST_FRAME_WITHIN_S: Final = 30.0
 TCP_SEND_BUFFER_BYTES: Final = 512 << 10
 """A TCP peer further behind than this loses packets: late video is worthless."""
+GSO_UNSUPPORTED: Final = (errno.EINVAL, errno.EIO, errno.ENOPROTOOPT, errno.EOPNOTSUPP)
 _SOL_UDP, _UDP_SEGMENT = 17, 103
-_GSO_MAX_SEGMENTS, _GSO_MAX_BYTES = 64, 60_000
+_SO_ATTACH_REUSEPORT_CBPF: Final = 51
+_FEEDBACK_FILTER: Final = (
+    # Second byte 205 (RTPFB) and the first one version 2 and format 15, padded or not: the second socket of the group.
+    (0x30, 0, 0, 1),  # load byte 1
+    (0x15, 0, 4, 205),  # equal, else to the last line
+    (0x30, 0, 0, 0),  # load byte 0
+    (0x54, 0, 0, 0xDF),  # without the padding bit
+    (0x15, 0, 1, 0x8F),
+    (0x06, 0, 0, 1),
+    (0x06, 0, 0, 0),
+)
+"""Classic BPF. Transport-wide feedback is in clear up to its fifth byte, also under SRTCP."""
 
 UdpPath = tuple[str, int]
 """Remote host and port, as the socket gives it."""
@@ -54,38 +71,54 @@ class TcpPath:
 
 
 Path = UdpPath | TcpPath
-OnDatagram = Callable[[bytes, Path, tuple[str, int]], None]
+
+
+class Host(Protocol):
+    """Who owns the paths and takes what comes."""
+
+    def media(self, owner: Any, plain: bytes | None, is_rtcp: bool, now: float) -> None:
+        """Media of an assigned path in clear, None when it was not authentic or came before the keys."""
+
+    def other(self, data: bytes, path: Path, remote: tuple[str, int]) -> None:
+        """Any other datagram; never raises on bad bytes."""
+
+    def batch_end(self) -> None:
+        """A batch was handled: send what it produced."""
+
+    def path_gone(self, path: Path) -> None:
+        """A TCP connection has ended."""
 
 
 class MediaPort:
-    """UDP and TCP on one number. `on_batch_end` is called after each batch, to send what the batch produced."""
+    """UDP and TCP on one number."""
 
-    def __init__(
-        self, on_datagram: OnDatagram, on_batch_end: Callable[[], None], on_path_gone: Callable[[Path], None]
-    ) -> None:
-        self._on_datagram, self._on_batch_end, self._on_path_gone = on_datagram, on_batch_end, on_path_gone
+    def __init__(self, host: Host) -> None:
+        self._host = host
         self._udp: socket.socket | None = None
+        self._feedback: socket.socket | None = None
         self._tcp: asyncio.Server | None = None
         self._tcp_paths: set[TcpPath] = set()
+        self._owners: dict[Path, tuple[Srtp | None, Any]] = {}
+        self._routes: dict[str, tuple[Path, Srtp]] = {}
         self._gso = True
+        self._in, self._out = Buffer(MAX_BATCH * MAX_DATAGRAM_BYTES), Buffer(OUT_BYTES)
+        offsets = range(0, MAX_BATCH * MAX_DATAGRAM_BYTES, MAX_DATAGRAM_BYTES)
+        self._slots = [self._in.view[at : at + MAX_DATAGRAM_BYTES] for at in offsets]
+        self._ancillary: dict[int, list[tuple[int, int, bytes]]] = {}
         self.counters = {"received": 0, "sent": 0, "send_dropped": 0, "tcp_refused": 0, "tcp_bad_frame": 0}
 
     async def open(self, bind: str, port: int) -> None:
         """Listen. Raises OSError when the port cannot be had."""
-        family = socket.AF_INET6 if ":" in bind else socket.AF_INET
-        udp = socket.socket(family, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK)
+        # TCP first: its number is ours alone, while several sockets may share a UDP port.
+        self._tcp = await asyncio.start_server(self._serve_tcp, bind if bind != "::" else None, port)
+        number = int(self._tcp.sockets[0].getsockname()[1])
         try:
-            if bind == "::":
-                udp.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
-            for option in (socket.SO_RCVBUF, socket.SO_SNDBUF):
-                udp.setsockopt(socket.SOL_SOCKET, option, SOCKET_BUFFER_BYTES)
-            udp.bind((bind, port))
-            self._tcp = await asyncio.start_server(self._serve_tcp, bind if bind != "::" else None, port)
+            self._udp = _bound(bind, number)
         except OSError:
-            udp.close()
+            self._tcp.close()
             raise
-        self._udp = udp
-        asyncio.get_running_loop().add_reader(udp, self._drain)
+        self._feedback = _feedback_socket(bind, number, self._udp)
+        asyncio.get_running_loop().add_reader(self._udp, self._drain)
 
     async def close(self) -> None:
         """Stop listening and end all connections."""
@@ -93,79 +126,140 @@ class MediaPort:
             asyncio.get_running_loop().remove_reader(self._udp)
             self._udp.close()
             self._udp = None
+        if self._feedback is not None:
+            self._feedback.close()
+            self._feedback = None
         for path in list(self._tcp_paths):
             path.close()
         if self._tcp is not None:
             self._tcp.close()
             await self._tcp.wait_closed()
 
+    def assign(self, path: Path, owner: Any, srtp: Srtp | None) -> None:
+        """Media that comes on `path` is `owner`'s, under these keys; None while there are none."""
+        self._owners[path] = srtp, owner
+
+    def release(self, path: Path) -> None:
+        """Media on `path` is a stranger's again."""
+        self._owners.pop(path, None)
+
+    def route(self, name: str, path: Path | None, srtp: Srtp | None) -> None:
+        """Media for the transport of this name goes to `path`, under these keys; nowhere while either is missing."""
+        if path is None or srtp is None:
+            self._routes.pop(name, None)
+        else:
+            self._routes[name] = path, srtp
+
     def _drain(self) -> None:
-        udp = self._udp
-        assert udp is not None
-        receive, handle = udp.recvfrom, self._on_datagram
-        count = 0
-        for _ in range(MAX_BATCH):
-            try:
-                data, address = receive(MAX_DATAGRAM_BYTES)
-            except BlockingIOError:
-                break
-            except OSError as error:  # an ICMP answer to an earlier send; the socket is good
-                log.debug("udp_receive", error=error.errno)
-                continue
-            count += 1
-            path = (address[0], address[1])
-            handle(data, path, path)
-        self.counters["received"] += count
-        self._on_batch_end()
-
-    def send(self, path: Path, datagrams: list[bytes]) -> None:
-        """Send to one path, in order; runs of equal size go to the kernel as one (UDP GSO)."""
-        self.counters["sent"] += len(datagrams)
-        if isinstance(path, TcpPath):
-            for data in datagrams:
-                path.send(data)
-            return
-        at = 0
-        while at < len(datagrams):
-            run = self._run_length(datagrams, at)
-            if run > 1 and self._send_run(path, datagrams[at : at + run]):
-                at += run
-                continue
-            self._send_one(path, datagrams[at])
-            at += 1
-
-    def _run_length(self, datagrams: list[bytes], at: int) -> int:
-        """How many from `at` on have one size; a shorter one may end the run."""
-        if not self._gso:
-            return 1
-        size = len(datagrams[at])
-        limit = min(len(datagrams) - at, _GSO_MAX_SEGMENTS, _GSO_MAX_BYTES // max(1, size))
-        run = 1
-        while run < limit and len(datagrams[at + run]) == size:
-            run += 1
-        if run < limit and len(datagrams[at + run]) < size:
-            run += 1
-        return run
-
-    def _send_run(self, path: UdpPath, run: list[bytes]) -> bool:
         assert self._udp is not None
-        ancillary = [(_SOL_UDP, _UDP_SEGMENT, struct.pack("=H", len(run[0])))]
+        self._read(self._udp)
+        self._host.batch_end()
+
+    def take_feedback(self) -> None:
+        """Handle the transport-wide feedback that came since the last call; the owner calls this at each tick. Ten a
+        second from each receiver would else wake the process more often than the media does."""
+        if self._feedback is not None:
+            self._read(self._feedback)
+
+    def _read(self, udp: socket.socket) -> None:
+        """Read what is there into the slots, then handle it: arrival times are not smeared by the work in between."""
+        receive, came = udp.recvfrom_into, []
         try:
-            self._udp.sendmsg([b"".join(run)], ancillary, 0, path)
+            for slot in self._slots:
+                came.append(receive(slot))  # noqa: PERF401 - what was read before an error counts
         except BlockingIOError:
-            self.counters["send_dropped"] += len(run)
+            pass
+        except OSError as error:  # an ICMP answer to an earlier send; the socket is good
+            log.debug("udp_receive", error=error.errno)
+        now = time.monotonic()
+        self.counters["received"] += len(came)
+        buffer, at = self._in, 0
+        for size, address in came:
+            path = address if len(address) == 2 else (address[0], address[1])
+            self._take(buffer, at, size, path, path, now)
+            at += MAX_DATAGRAM_BYTES
+
+    def _take(self, buffer: Buffer, at: int, size: int, path: Path, remote: tuple[str, int], now: float) -> None:
+        data = buffer.bytes
+        if size >= 2 and 128 <= data[at] <= 191 and (entry := self._owners.get(path)) is not None:
+            srtp, owner = entry
+            is_rtcp = 192 <= data[at + 1] <= 223  # RFC 5761 section 4
+            plain = None if srtp is None else srtp.unprotect(buffer, at, size, is_rtcp)
+            self._host.media(owner, plain, is_rtcp, now)
+        else:
+            self._host.other(bytes(buffer.view[at : at + size]), path, remote)
+
+    def send(self, path: Path, data: bytes) -> None:
+        """Send one datagram as it is."""
+        if isinstance(path, TcpPath):
+            self.counters["sent"] += 1
+            path.send(data)
+        else:
+            self._send_one(path, data)
+
+    def send_media(self, packets: list[Outgoing]) -> None:
+        """Protect and send, in order for each transport; runs of equal size go to the kernel as one (UDP GSO). What
+        has no route is dropped."""
+        batches: dict[str, list[Plain]] = {}
+        for name, packet, is_rtcp in packets:
+            batch = batches.get(name)
+            if batch is None:
+                batches[name] = [(packet, is_rtcp)]
+            else:
+                batch.append((packet, is_rtcp))
+        routes, out = self._routes, self._out
+        for name, plain in batches.items():
+            route = routes.get(name)
+            if route is None:
+                continue
+            path, srtp = route
+            if len(plain) == 1 and type(path) is tuple:
+                if size := srtp.protect_one(*plain[0], out):
+                    self._send_one(path, out.view[:size])
+                continue
+            while plain:
+                count = fitting(plain)
+                for run in srtp.protect(plain[:count], out):
+                    self._send_run(path, out, run)
+                plain = plain[count:]
+
+    def _send_run(self, path: Path, out: Buffer, run: Run) -> None:
+        start, end, size = run
+        if isinstance(path, tuple):
+            if end - start <= size:
+                self._send_one(path, out.view[start:end])
+                return
+            if self._gso and self._send_gso(path, out.view[start:end], size):
+                return
+        for at in range(start, end, size):
+            self.send(path, bytes(out.view[at : min(end, at + size)]))
+
+    def _send_gso(self, path: UdpPath, run: memoryview, size: int) -> bool:
+        """False when it has to go packet by packet."""
+        assert self._udp is not None
+        ancillary = self._ancillary.get(size)
+        if ancillary is None:
+            ancillary = self._ancillary[size] = [(_SOL_UDP, _UDP_SEGMENT, struct.pack("=H", size))]
+        count = -(-len(run) // size)
+        try:
+            self._udp.sendmsg((run,), ancillary, 0, path)
         except OSError as error:
-            if error.errno in (errno.EINVAL, errno.EIO, errno.ENOPROTOOPT, errno.EOPNOTSUPP):
-                self._gso = False
-                log.info("udp_gso_off", error=error.errno)
-                return False
             if error.errno == errno.EMSGSIZE:
                 return False
-            self.counters["send_dropped"] += len(run)
+            if error.errno in GSO_UNSUPPORTED:
+                self._no_gso(error.errno)
+                return False
+            self.counters["send_dropped"] += count
+        self.counters["sent"] += count
         return True
 
-    def _send_one(self, path: UdpPath, data: bytes) -> None:
+    def _no_gso(self, error: int | None) -> None:
+        self._gso = False
+        log.info("udp_gso_off", error=error)
+
+    def _send_one(self, path: UdpPath, data: bytes | memoryview) -> None:
         assert self._udp is not None
+        self.counters["sent"] += 1
         try:
             self._udp.sendto(data, path)
         except OSError:  # full buffer, no route: the network loses packets, repair deals with it
@@ -187,14 +281,15 @@ class MediaPort:
                 return  # the first frame must be a STUN message
             frame: bytes | None = first
             while frame is not None:
-                self._on_datagram(frame, path, remote)
-                self._on_batch_end()
+                self._in.view[: len(frame)] = frame
+                self._take(self._in, 0, len(frame), path, remote, time.monotonic())
+                self._host.batch_end()
                 frame = await self._read_frame(reader)
         except (TimeoutError, OSError):
             self.counters["tcp_bad_frame"] += 1
         finally:
             self._tcp_paths.discard(path)
-            self._on_path_gone(path)
+            self._host.path_gone(path)
             writer.close()
 
     async def _read_frame(self, reader: asyncio.StreamReader) -> bytes | None:
@@ -206,3 +301,33 @@ class MediaPort:
             return await reader.readexactly(length)
         except asyncio.IncompleteReadError:
             return None
+
+
+def _bound(bind: str, port: int) -> socket.socket:
+    udp = socket.socket(socket.AF_INET6 if ":" in bind else socket.AF_INET, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK)
+    try:
+        if bind == "::":
+            udp.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
+        for option in (socket.SO_RCVBUF, socket.SO_SNDBUF):
+            udp.setsockopt(socket.SOL_SOCKET, option, SOCKET_BUFFER_BYTES)
+        if hasattr(socket, "SO_REUSEPORT"):
+            udp.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        udp.bind((bind, port))
+    except OSError:
+        udp.close()
+        raise
+    return udp
+
+
+def _feedback_socket(bind: str, port: int, udp: socket.socket) -> socket.socket | None:
+    """A second socket of the port, to which the kernel sorts transport-wide feedback; None where it cannot."""
+    lines = b"".join(struct.pack("=HBBI", *line) for line in _FEEDBACK_FILTER)
+    program = ctypes.create_string_buffer(lines)
+    pointer = struct.pack("@HP", len(_FEEDBACK_FILTER), ctypes.addressof(program))
+    try:
+        # Before the second socket is bound: until then everything goes to the first, whatever the filter says.
+        udp.setsockopt(socket.SOL_SOCKET, _SO_ATTACH_REUSEPORT_CBPF, pointer)
+        return _bound(bind, port)
+    except OSError as error:
+        log.info("udp_feedback_unsorted", error=error.errno)
+        return None

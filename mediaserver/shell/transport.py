@@ -5,15 +5,21 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 from mediaserver.shell import dtls
 from mediaserver.shell.ice_lite import Credentials, IceAgent, Verdict, local_ufrag
-from mediaserver.shell.media_port import MediaPort, Path
+from mediaserver.shell.media_port import Path
+from mediaserver.shell.native_port import open_port
 from mediaserver.signalling.messages import DtlsParameters
 
+CONSENT_FOR_S: Final = 30.0
+"""Nothing is sent to an address that has not asked for it within this time (RFC 7675 section 5.1)."""
+_MAPPED: Final = "::ffff:"
 CANDIDATE_PRIORITY: Final = {"udp": 2113937151, "tcp": 1518280447}
 """Host candidates, component 1 (RFC 8445 section 5.1.2); UDP is preferred."""
+
+Plane = Literal["auto", "python", "native"]
 
 
 class Transport:
@@ -22,14 +28,23 @@ class Transport:
     def __init__(self, transport_id: str, hub: Hub, on_up: Callable[[], None], on_down: Callable[[], None]) -> None:
         self.transport_id = transport_id
         self.ice: IceAgent[Path] = IceAgent(Credentials.new())
-        self.dtls = dtls.Dtls(hub.certificate, self._send_dtls, on_up, on_down)
+        self.dtls = dtls.Dtls(hub.certificate, self._send_dtls, self._on_up, self._on_down)
         self.on_rtp: Callable[[bytes, bool, float], None] = lambda data, is_rtcp, now: None
-        self._hub = hub
+        self._hub, self._tell_up, self._tell_down = hub, on_up, on_down
+        self._waiting: DtlsParameters | None = None
         self.bad_srtp = 0
+
+    def _on_up(self) -> None:
+        self._hub.assign(self)
+        self._tell_up()
+
+    def _on_down(self) -> None:
+        self._hub.assign(self)
+        self._tell_down()
 
     def _send_dtls(self, data: bytes) -> None:
         if self.ice.selected is not None:
-            self._hub.port.send(self.ice.selected, [data])
+            self._hub.port.send(self.ice.selected, data)
 
     def describe(self) -> dict[str, Any]:
         """What mediasoup-client needs to make its side."""
@@ -46,9 +61,23 @@ class Transport:
         return {"usernameFragment": credentials.ufrag, "password": credentials.password, "iceLite": True}
 
     def connect(self, parameters: DtlsParameters) -> None:
-        """The page's fingerprints are known: DTLS may begin. A repeated connect changes nothing."""
-        if not self.dtls.started:
-            self.dtls.start(parameters.role, parameters.fingerprints)
+        """The page's fingerprints are known: DTLS may begin. A repeated connect changes nothing.
+
+        Where we speak first (the peer is the server) that waits for the path: a ClientHello that goes nowhere would
+        be sent again only after a second.
+        """
+        if self.dtls.started:
+            return
+        if parameters.role == "server" and self.ice.selected is None:
+            self._waiting = parameters
+            return
+        self._waiting = None
+        self.dtls.start(parameters.role, parameters.fingerprints)
+
+    def path_found(self) -> None:
+        """A valid check came: there is a way to send now."""
+        if self._waiting is not None:
+            self.connect(self._waiting)
 
     def restart_ice(self) -> dict[str, Any]:
         """New credentials; the old are honoured until the new are used."""
@@ -57,23 +86,19 @@ class Transport:
         self._hub.learn_ufrags(self)
         return self.ice_parameters()
 
-    def send_media(self, packets: list[tuple[bytearray, bool]]) -> None:
-        """Protect and send, in order."""
-        path = self.ice.selected
-        if path is None or not self.dtls.up:
-            return
-        protect = self.dtls.protect
-        datagrams = [data for packet, is_rtcp in packets if (data := protect(bytes(packet), is_rtcp)) is not None]
-        self._hub.port.send(path, datagrams)
+    def consents(self, now: float) -> bool:
+        """False when the other end has not asked for anything for so long that nothing may be sent there."""
+        return self.ice.last_check_s is None or now - self.ice.last_check_s < CONSENT_FOR_S
 
 
 class Hub:
     """All transports of the process on one media port."""
 
-    def __init__(self, addresses: list[str], port_number: int) -> None:
+    def __init__(self, addresses: list[str], port_number: int, plane: Plane = "python") -> None:
         self.certificate = dtls.new_certificate()
-        self.port = MediaPort(self._datagram, self._batch_end, self._path_gone)
-        self.on_batch_end: Callable[[], None] = lambda: None
+        self.port = open_port(self, plane)
+        self.touched: set[Callable[[], None]] = set()
+        """Who has something to send, by its `flush`; called and emptied after each batch."""
         self._addresses, self._port_number = addresses, port_number
         self._by_ufrag: dict[str, Transport] = {}
         self._by_path: dict[Path, Transport] = {}
@@ -105,7 +130,19 @@ class Hub:
     def remove(self, transport: Transport) -> None:
         """Datagrams of this transport are strangers' from now on."""
         self.forget_ufrags(transport)
-        self._by_path = {path: owner for path, owner in self._by_path.items() if owner is not transport}
+        for path in [path for path, owner in self._by_path.items() if owner is transport]:
+            del self._by_path[path]
+            self.port.release(path)
+        self.port.route(transport.transport_id, None, None)
+
+    def assign(self, transport: Transport) -> None:
+        """Its keys came or went."""
+        for path in [path for path, owner in self._by_path.items() if owner is transport]:
+            self.port.assign(path, transport, transport.dtls.srtp)
+        self._route(transport)
+
+    def _route(self, transport: Transport) -> None:
+        self.port.route(transport.transport_id, transport.ice.selected, transport.dtls.srtp)
 
     def learn_ufrags(self, transport: Transport) -> None:
         """Take over the transport's username fragments."""
@@ -120,15 +157,21 @@ class Hub:
         """Count a datagram that went nowhere."""
         self.dropped[reason] = self.dropped.get(reason, 0) + 1
 
-    def _datagram(self, data: bytes, path: Path, remote: tuple[str, int]) -> None:
+    def media(self, owner: Transport, plain: bytes | None, is_rtcp: bool, now: float) -> None:
+        """One packet of a transport in clear; None when it was not authentic, or came before the keys."""
+        if plain is None:
+            owner.bad_srtp += 1
+            self.drop("srtp")
+        else:
+            owner.on_rtp(plain, is_rtcp, now)
+
+    def other(self, data: bytes, path: Path, remote: tuple[str, int]) -> None:
         """Sort one datagram by its first byte (RFC 7983 section 7). Never raises on bad bytes."""
         if not data:
             self.drop("empty")
             return
         first = data[0]
-        if 128 <= first <= 191:
-            self._media(data, path)
-        elif first <= 3:
+        if first <= 3:
             self._stun(data, path, remote)
         elif 20 <= first <= 63:
             transport = self._by_path.get(path)
@@ -139,20 +182,7 @@ class Hub:
             else:
                 self.drop("dtls_too_early")
         else:
-            self.drop("unknown_kind")
-
-    def _media(self, data: bytes, path: Path) -> None:
-        transport = self._by_path.get(path)
-        if transport is None:
-            self.drop("media_unknown_path")
-            return
-        is_rtcp = len(data) > 1 and 192 <= data[1] <= 223  # RFC 5761 section 4
-        plain = transport.dtls.unprotect(data, is_rtcp)
-        if plain is None:
-            transport.bad_srtp += 1
-            self.drop("srtp")
-            return
-        transport.on_rtp(plain, is_rtcp, time.monotonic())
+            self.drop("media_unknown_path" if 128 <= first <= 191 else "unknown_kind")
 
     def _stun(self, data: bytes, path: Path, remote: tuple[str, int]) -> None:
         ufrag = local_ufrag(data)
@@ -160,20 +190,32 @@ class Hub:
         if transport is None:
             self.drop("stun_unknown")
             return
-        result = transport.ice.check(data, path, remote, time.monotonic())
-        if result.evicted is not None:
-            self._by_path.pop(result.evicted, None)
-        if result.verdict is Verdict.VALID:
-            self._by_path[path] = transport
-        else:
+        # A socket for both families shows IPv4 addresses in IPv6's form; the other end must get its own back.
+        host = remote[0].removeprefix(_MAPPED) if "." in remote[0] else remote[0]
+        result = transport.ice.check(data, path, (host, remote[1]), time.monotonic())
+        if result.evicted is not None and self._by_path.pop(result.evicted, None) is not None:
+            self.port.release(result.evicted)
+        if result.verdict is not Verdict.VALID:
             self.drop(result.verdict.value)
+        elif self._by_path.get(path) is not transport:
+            self._by_path[path] = transport
+            self.port.assign(path, transport, transport.dtls.srtp)
+        if result.path_changed:
+            self._route(transport)
+        if result.verdict is Verdict.VALID:
+            transport.path_found()
         if result.reply is not None:
-            self.port.send(path, [result.reply])
+            self.port.send(path, result.reply)
 
-    def _batch_end(self) -> None:
-        self.on_batch_end()
+    def batch_end(self) -> None:
+        """Send what the batch produced."""
+        while self.touched:
+            self.touched.pop()()
 
-    def _path_gone(self, path: Path) -> None:
+    def path_gone(self, path: Path) -> None:
+        """A TCP connection has ended."""
+        self.port.release(path)
         transport = self._by_path.pop(path, None)
         if transport is not None:
             transport.ice.forget(path)
+            self._route(transport)

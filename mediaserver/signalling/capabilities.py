@@ -10,49 +10,73 @@ from __future__ import annotations
 from typing import Any
 
 from mediaserver.rtp import codecs
+from mediaserver.signalling.messages import REQUEST_TYPES
+
+
+def features() -> list[str]:
+    """What this server can beyond version 1 of the protocol; a page does without what it does not find here.
+
+    `simulcast`: the layers of a picture are told apart. `view`: pages may say what they show (a request that a server
+    does not know ends the socket, so they ask first).
+    """
+    return ["simulcast", *(name for name in ("view",) if name in REQUEST_TYPES)]
 
 
 def router_rtp_capabilities() -> dict[str, Any]:
-    """A fresh copy of the capabilities: Opus, VP8 and its RTX, and the header extensions we read."""
-    return {"codecs": [_opus(), _vp8(), _rtx()], "headerExtensions": _extensions()}
+    """A fresh copy of the capabilities: every codec with its RTX, and the header extensions we read or write.
+
+    A browser that is told nothing else takes the first codec of a kind that it knows.
+    """
+    entries: list[dict[str, Any]] = []
+    for codec in codecs.ALL:
+        entries.append(_codec(codec))
+        if codec.rtx_payload_type:
+            entries.append(_rtx(codec))
+    entries.insert(1, _red())
+    return {"codecs": entries, "headerExtensions": _extensions()}
 
 
 def _feedback(*pairs: tuple[str, str]) -> list[dict[str, str]]:
     return [{"type": kind, "parameter": parameter} for kind, parameter in pairs]
 
 
-def _opus() -> dict[str, Any]:
-    return {
-        "kind": "audio",
-        "mimeType": codecs.OPUS.mime_type,
-        "preferredPayloadType": codecs.OPUS.payload_type,
-        "clockRate": codecs.OPUS.clock_rate,
-        "channels": codecs.OPUS.channels,
-        "parameters": {"useinbandfec": 1},
-        "rtcpFeedback": _feedback(("nack", ""), ("transport-cc", "")),
-    }
-
-
-def _vp8() -> dict[str, Any]:
-    return {
-        "kind": "video",
-        "mimeType": codecs.VP8.mime_type,
-        "preferredPayloadType": codecs.VP8.payload_type,
-        "clockRate": codecs.VP8.clock_rate,
-        "parameters": {},
+def _codec(codec: codecs.Codec) -> dict[str, Any]:
+    entry: dict[str, Any] = {
+        "kind": codec.kind,
+        "mimeType": codec.mime_type,
+        "preferredPayloadType": codec.payload_type,
+        "clockRate": codec.clock_rate,
+        "parameters": dict(codec.parameters),
         "rtcpFeedback": _feedback(
             ("nack", ""), ("nack", "pli"), ("ccm", "fir"), ("goog-remb", ""), ("transport-cc", "")
         ),
     }
+    if codec.kind == "audio":
+        entry["channels"] = codec.channels
+        entry["parameters"]["useinbandfec"] = 1
+        entry["rtcpFeedback"] = _feedback(("nack", ""), ("transport-cc", ""))
+    return entry
 
 
-def _rtx() -> dict[str, Any]:
+def _red() -> dict[str, Any]:
+    return {
+        "kind": "audio",
+        "mimeType": codecs.RED_MIME_TYPE,
+        "preferredPayloadType": codecs.RED_PAYLOAD_TYPE,
+        "clockRate": codecs.OPUS.clock_rate,
+        "channels": codecs.OPUS.channels,
+        "parameters": {},
+        "rtcpFeedback": [],
+    }
+
+
+def _rtx(codec: codecs.Codec) -> dict[str, Any]:
     return {
         "kind": "video",
         "mimeType": "video/rtx",
-        "preferredPayloadType": codecs.VP8.rtx_payload_type,
-        "clockRate": codecs.VP8.clock_rate,
-        "parameters": {"apt": codecs.VP8.payload_type},
+        "preferredPayloadType": codec.rtx_payload_type,
+        "clockRate": codec.clock_rate,
+        "parameters": {"apt": codec.payload_type},
         "rtcpFeedback": [],
     }
 
@@ -66,10 +90,14 @@ def _extensions() -> list[dict[str, Any]]:
         ("video", codecs.REPAIRED_RID_URI, "recvonly"),
         ("audio", codecs.ABS_SEND_TIME_URI, "sendrecv"),
         ("video", codecs.ABS_SEND_TIME_URI, "sendrecv"),
-        ("audio", codecs.TRANSPORT_CC_URI, "recvonly"),
-        ("video", codecs.TRANSPORT_CC_URI, "recvonly"),
+        ("audio", codecs.TRANSPORT_CC_URI, "sendrecv"),
+        ("video", codecs.TRANSPORT_CC_URI, "sendrecv"),
         ("audio", codecs.AUDIO_LEVEL_URI, "sendrecv"),
+        ("video", codecs.DEPENDENCY_DESCRIPTOR_URI, "sendrecv"),
         ("video", codecs.VIDEO_ORIENTATION_URI, "sendrecv"),
+        ("audio", codecs.ABS_CAPTURE_TIME_URI, "sendrecv"),
+        ("video", codecs.ABS_CAPTURE_TIME_URI, "sendrecv"),
+        ("video", codecs.PLAYOUT_DELAY_URI, "sendrecv"),
     )
     return [
         {

@@ -25,9 +25,12 @@ CLOSE_REPLACED: Final = 4001
 CLOSE_REMOVED: Final = 4002
 CLOSE_BAD_TOKEN: Final = 4003
 CLOSE_UNKNOWN_ROOM: Final = 4004
+CLOSE_DENIED: Final = 4005  # the host did not let this person in, or too many wait already
 CLOSE_ROOM_CLOSED: Final = 1000
 
-SOURCES: Final = frozenset({"mic", "cam", "screen"})
+SOURCES: Final = frozenset({"mic", "cam", "screen", "screen_audio"})
+MAX_TILES: Final = 64
+MAX_PIXELS: Final = 16_384
 KINDS: Final = frozenset({"audio", "video"})
 
 
@@ -109,11 +112,68 @@ class Stats:
 
 
 @dataclass(frozen=True, slots=True)
+class Ping:
+    """Is anybody there? A page cannot see the WebSocket's own pings."""
+
+
+@dataclass(frozen=True, slots=True)
+class ViewTile:
+    """One picture on the page, in device pixels."""
+
+    consumer_id: str
+    width: int
+    height: int
+    role: str
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """What the page shows now, complete each time: video that is not in `tiles` is not shown, and not sent. `mode` and
+    `cap_kbps` (None for no limit) are for all pictures together."""
+
+    tiles: tuple[ViewTile, ...]
+    mode: str
+    cap_kbps: int | None
+
+
+@dataclass(frozen=True, slots=True)
 class Leave:
     """The person left on purpose."""
 
 
-Body = Hello | Resume | Connect | Produce | CloseProducer | PauseProducer | RestartIce | Stats | Leave
+# Moderation. What the host does goes through the HTTP API, which knows who leads and keeps it for the record; here is
+# only what everybody may say about themselves.
+
+
+@dataclass(frozen=True, slots=True)
+class RaiseHand:
+    """One's own hand, up or down."""
+
+    raised: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Unmute:
+    """The person switches on again what the host had muted. A `pause_producer` alone does not lift a mute."""
+
+    source: str
+
+
+Body = (
+    Hello
+    | Resume
+    | Connect
+    | Produce
+    | CloseProducer
+    | PauseProducer
+    | RestartIce
+    | Stats
+    | Ping
+    | View
+    | Leave
+    | RaiseHand
+    | Unmute
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,6 +223,36 @@ def _mapping(value: Any) -> dict[str, Any]:
     return value
 
 
+_ID = _text(80)
+
+
+def _pixels(value: Any) -> int:
+    if isinstance(value, bool) or not isinstance(value, int) or not 0 < value <= MAX_PIXELS:
+        raise ValueError
+    return value
+
+
+def _kbps(value: Any) -> int | None:
+    if value is not None and (isinstance(value, bool) or not isinstance(value, int) or not 0 < value <= 1_000_000):
+        raise ValueError
+    return value
+
+
+_ROLES: Final = frozenset({"stage", "pinned", "tile"})
+
+
+def _tiles(value: Any) -> tuple[ViewTile, ...]:
+    if not isinstance(value, list) or len(value) > MAX_TILES:
+        raise ValueError
+    found = []
+    for entry in value:
+        if _mapping(entry).keys() != {"consumer_id", "width", "height", "role"}:
+            raise ValueError
+        size = _pixels(entry["width"]), _pixels(entry["height"])
+        found.append(ViewTile(_ID(entry["consumer_id"]), *size, _choice(_ROLES)(entry["role"])))
+    return tuple(found)
+
+
 def _dtls(value: Any) -> DtlsParameters:
     """mediasoup-client's dtlsParameters: `{role, fingerprints: [{algorithm, value}]}`."""
     entries = _mapping(value).get("fingerprints")
@@ -173,7 +263,6 @@ def _dtls(value: Any) -> DtlsParameters:
     return DtlsParameters(role, prints)
 
 
-_ID = _text(80)
 _BODIES: Final[Mapping[str, tuple[type[Body], Mapping[str, Callable[[Any], Any]]]]] = {
     "hello": (Hello, {"version": _version, "token": _text(4096)}),
     "resume": (Resume, {"version": _version, "resume_token": _text(128)}),
@@ -186,7 +275,11 @@ _BODIES: Final[Mapping[str, tuple[type[Body], Mapping[str, Callable[[Any], Any]]
     "pause_producer": (PauseProducer, {"producer_id": _ID, "paused": _flag}),
     "restart_ice": (RestartIce, {"transport_id": _ID}),
     "stats": (Stats, {}),
+    "ping": (Ping, {}),
+    "view": (View, {"tiles": _tiles, "mode": _choice(frozenset({"normal", "low", "audio"})), "cap_kbps": _kbps}),
     "leave": (Leave, {}),
+    "raise_hand": (RaiseHand, {"raised": _flag}),
+    "unmute": (Unmute, {"source": _choice(SOURCES)}),
 }
 REQUEST_TYPES: Final = frozenset(_BODIES)
 

@@ -4,9 +4,11 @@
 A client is not its WebSocket: the socket may be lost and another one may resume the client while media flows on.
 
     fresh ──hello──▶ joined ──socket_lost──▶ detached ──resume──▶ joined
-                       │ leave, page_closed, replaced, removed, room_closed, silent       │ the same
-                       ▼                                                                  ▼
-                      left ◀──────────────────────────────────────────────────────────────┘
+      │                ▲ │ leave, page_closed, replaced, removed, room_closed, silent     │ the same
+     knock       admit │ ▼                                                                ▼
+      └─▶ waiting ─────┘ left ◀───────────────────────────────────────────────────────────┘
+
+Who waits has no place in the room yet: a lost socket ends the waiting, and the page knocks again.
 """
 
 from __future__ import annotations
@@ -27,6 +29,7 @@ class State(Enum):
     """Where a client stands."""
 
     FRESH = "fresh"  # a socket that has said nothing yet
+    WAITING = "waiting"  # knocked, and not let in yet
     JOINED = "joined"  # in the room, with a socket
     DETACHED = "detached"  # in the room, the socket was lost
     LEFT = "left"  # not in the room any more
@@ -36,6 +39,8 @@ class Arrow(Enum):
     """What can happen to a client."""
 
     HELLO = "hello"
+    KNOCK = "knock"  # a hello that must wait for the host's word
+    ADMIT = "admit"
     RESUME = "resume"
     REQUEST = "request"  # connect, produce, close_producer, pause_producer, restart_ice, stats
     LEAVE = "leave"
@@ -50,6 +55,8 @@ class Arrow(Enum):
 ARROWS: Final[dict[tuple[State, Arrow], State | str]] = {
     # A state: the arrow is legal and leads there. A text: it is illegal, and this is the code that the page gets.
     (State.FRESH, Arrow.HELLO): State.JOINED,
+    (State.FRESH, Arrow.KNOCK): State.WAITING,
+    (State.FRESH, Arrow.ADMIT): "not_joined",
     (State.FRESH, Arrow.RESUME): "resume_failed",
     (State.FRESH, Arrow.REQUEST): "not_joined",
     (State.FRESH, Arrow.LEAVE): State.LEFT,
@@ -59,7 +66,21 @@ ARROWS: Final[dict[tuple[State, Arrow], State | str]] = {
     (State.FRESH, Arrow.REMOVED): "not_joined",
     (State.FRESH, Arrow.ROOM_CLOSED): State.LEFT,
     (State.FRESH, Arrow.SILENT): "not_joined",
+    (State.WAITING, Arrow.HELLO): "already_joined",
+    (State.WAITING, Arrow.KNOCK): "already_joined",
+    (State.WAITING, Arrow.ADMIT): State.JOINED,
+    (State.WAITING, Arrow.RESUME): "resume_failed",
+    (State.WAITING, Arrow.REQUEST): "not_admitted",
+    (State.WAITING, Arrow.LEAVE): State.LEFT,
+    (State.WAITING, Arrow.PAGE_CLOSED): State.LEFT,
+    (State.WAITING, Arrow.SOCKET_LOST): State.LEFT,
+    (State.WAITING, Arrow.REPLACED): State.LEFT,
+    (State.WAITING, Arrow.REMOVED): State.LEFT,
+    (State.WAITING, Arrow.ROOM_CLOSED): State.LEFT,
+    (State.WAITING, Arrow.SILENT): State.LEFT,
     (State.JOINED, Arrow.HELLO): "already_joined",
+    (State.JOINED, Arrow.KNOCK): "already_joined",
+    (State.JOINED, Arrow.ADMIT): "already_joined",
     (State.JOINED, Arrow.RESUME): State.JOINED,  # the old socket is dead but did not tell yet
     (State.JOINED, Arrow.REQUEST): State.JOINED,
     (State.JOINED, Arrow.LEAVE): State.LEFT,
@@ -70,6 +91,8 @@ ARROWS: Final[dict[tuple[State, Arrow], State | str]] = {
     (State.JOINED, Arrow.ROOM_CLOSED): State.LEFT,
     (State.JOINED, Arrow.SILENT): State.LEFT,
     (State.DETACHED, Arrow.HELLO): "already_joined",
+    (State.DETACHED, Arrow.KNOCK): "already_joined",
+    (State.DETACHED, Arrow.ADMIT): "already_joined",
     (State.DETACHED, Arrow.RESUME): State.JOINED,
     (State.DETACHED, Arrow.REQUEST): "not_attached",
     (State.DETACHED, Arrow.LEAVE): "not_attached",
@@ -80,6 +103,8 @@ ARROWS: Final[dict[tuple[State, Arrow], State | str]] = {
     (State.DETACHED, Arrow.ROOM_CLOSED): State.LEFT,
     (State.DETACHED, Arrow.SILENT): State.LEFT,
     (State.LEFT, Arrow.HELLO): "left",
+    (State.LEFT, Arrow.KNOCK): "left",
+    (State.LEFT, Arrow.ADMIT): "left",
     (State.LEFT, Arrow.RESUME): "resume_failed",
     (State.LEFT, Arrow.REQUEST): "left",
     (State.LEFT, Arrow.LEAVE): "left",

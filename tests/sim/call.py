@@ -73,6 +73,11 @@ class Call:
         self._rtx_sequence = 30_000
         self._want_key = True
         self.asked: dict[int, float] = {}
+        self.ask_every_s = 0.05
+        self.answer_spacing_s = 0.0
+        """A browser ignores a request that comes within its round trip after it answered the last one."""
+        self.sent_at: dict[int, float] = {}
+        self._answered: dict[int, float] = {}
         self.room.join("a", "A", "station", self.now)
         self.room.join("b", "B", "desk", self.now)
         self.room.add_transport("a-send", "a", "send")
@@ -98,6 +103,7 @@ class Call:
         for index in range(packets):
             payload = vp8_payload(self.picture, key=key, start=index == 0)
             self.sent[self.sequence & 0xFFFF] = payload
+            self.sent_at[self.sequence & 0xFFFF] = self.now
             self._send(96, 1111, self.sequence, payload, marker=index == packets - 1)
             self.sequence += 1
 
@@ -150,7 +156,9 @@ class Call:
                     self._want_key = True
             if isinstance(report, rtcp.Nack):
                 for number in report.sequence_numbers:
-                    if number in self.sent:
+                    last = self._answered.get(number, -1.0)
+                    if number in self.sent and self.now - last >= self.answer_spacing_s:
+                        self._answered[number] = self.now
                         self._rtx_sequence += 1
                         self._send(97, 2222, self._rtx_sequence, number.to_bytes(2) + self.sent[number], marker=False)
 
@@ -179,7 +187,7 @@ class Call:
         self.received_payload.setdefault(number, payload)
 
     def _receiver_asks(self) -> None:
-        due = sorted(n for n, at in self.asked.items() if self.now - at > 0.05)[:60]
+        due = sorted(n for n, at in self.asked.items() if self.now - at > self.ask_every_s)[:60]
         if due:
             for number in due:
                 self.asked[number] = self.now

@@ -73,3 +73,13 @@ def test_broken_compounds_are_said_to_be(data: bytes) -> None:
 def test_no_bytes_make_the_parser_raise(data: bytes) -> None:
     rtcp.parse(data)
     rtcp.parse(b"\x81\xce" + (len(data) // 4).to_bytes(2) + data)
+
+
+def test_only_reports_can_wait_for_the_next_tick() -> None:
+    reports = rtcp.build_receiver_report(1, []) + rtcp.build_sdes(1, "a")
+    feedback = b"\x8f\xcd\x00\x05" + bytes(20)
+    assert rtcp.can_wait(reports) and rtcp.can_wait(feedback) and rtcp.can_wait(reports + feedback)
+    for urgent in (rtcp.build_nack(1, 2, [3]), rtcp.build_pli(1, 2), b"\x80\xcb\x00\x00"):
+        assert not rtcp.can_wait(urgent)
+        assert not rtcp.can_wait(reports + urgent)
+    assert not rtcp.can_wait(reports[:-1]) and not rtcp.can_wait(reports + b"\x80")

@@ -15,6 +15,8 @@ from mediaserver.sfu.room import Room
 from tests.sim.call import Call, audio_parameters, video_parameters, vp8_payload
 from tests.sim.network import Link
 
+pytestmark = pytest.mark.usefixtures("plane")
+
 
 def make_room() -> Room:
     ssrcs = itertools.count(1000)

@@ -23,8 +23,6 @@ class Wire:
     role = "controlling"
 
     def __init__(self, described: dict[str, Any], *, send_filter: Callable[[bytes], bool] | None = None) -> None:
-        self.described = described
-        self.credentials = described["iceParameters"]
         self.send_filter = send_filter or (lambda data: True)
         self.inbox: asyncio.Queue[bytes] = asyncio.Queue()
         self.media: list[bytes] = []
@@ -35,10 +33,16 @@ class Wire:
         self.errors = 0
         self.socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK)
         self.socket.bind(("127.0.0.1", 0))
-        candidate = next(c for c in described["iceCandidates"] if c["protocol"] == "udp" and c["ip"] == "127.0.0.1")
-        self.remote = (candidate["ip"], candidate["port"])
+        self.learn(described)
         self.dtls = RTCDtlsTransport(self, [RTCCertificate.generateCertificate()])  # type: ignore[arg-type]
         asyncio.get_running_loop().add_reader(self.socket, self._readable)
+
+    def learn(self, described: dict[str, Any]) -> None:
+        """This is the server's side."""
+        self.described = described
+        self.credentials = described["iceParameters"]
+        candidate = next(c for c in described["iceCandidates"] if c["protocol"] == "udp" and c["ip"] == "127.0.0.1")
+        self.remote = (candidate["ip"], candidate["port"])
 
     def move(self) -> None:
         """Change to another local port, as a laptop changes networks."""

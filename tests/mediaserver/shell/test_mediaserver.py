@@ -17,6 +17,8 @@ from typing import Any
 import aiohttp
 import pytest
 
+from mediaserver import native
+from mediaserver.native.build import build
 from mediaserver.rtp import packet as rtp
 from mediaserver.rtp import rtcp
 from storage.access import CloseOrder, RemoveOrder, RoomOrder, RoomToken, mint_order, mint_room_token
@@ -54,8 +56,11 @@ class Server:
             return await answer.text()
 
 
-@pytest.fixture
-async def server(tmp_path: Path) -> AsyncIterator[Server]:
+@pytest.fixture(params=["python", "native"])
+async def server(tmp_path: Path, request: pytest.FixtureRequest) -> AsyncIterator[Server]:
+    """The program on each plane."""
+    if request.param == "native" and (build() is not None or native.load() is None):
+        pytest.fail("the compiled plane cannot be built here")
     port = free_port()
     environment = {
         **os.environ,
@@ -63,10 +68,11 @@ async def server(tmp_path: Path) -> AsyncIterator[Server]:
         "VIDEOHOME_MEDIA_PORT": str(port),
         "VIDEOHOME_BIND": "127.0.0.1",
         "VIDEOHOME_CONFIG": str(tmp_path / "none.toml"),
+        "VIDEOHOME_PLANE": request.param,
     }
     process = await asyncio.create_subprocess_exec(sys.executable, "-m", "mediaserver", env=environment)
     path = tmp_path / "run" / "media.sock"
-    await until(path.exists)
+    await until(path.exists, 30)
     await asyncio.sleep(0.1)
     async with unix_session(path) as http:
         yield Server(http, tmp_path / "secrets", port, process)
@@ -217,7 +223,7 @@ async def test_wrong_messages_close_the_socket_with_a_code(server: Server) -> No
     await big.send_str("x" * 70_000)
     await big.receive(5)
     assert big.close_code == 1009  # RFC 6455: message too big
-    assert "protocol_faults 6.0" in await server.figures()
+    assert 'protocol_faults{worker="0"} 6.0' in await server.figures()
 
 
 async def test_tokens_and_rooms_are_checked(server: Server) -> None:

@@ -1,0 +1,504 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The inner loop in C: one call receives a batch of datagrams and unprotects what is media, one call protects and sends
+ * everything that a batch produced. The interpreter's lock is released while the kernel and the cipher work.
+ *
+ * No cipher lives here and nothing is linked: the SRTP functions are those of the libsrtp that pylibsrtp brought, handed
+ * over by address (`use`), with the same sessions that Python holds. Both planes may so be mixed, call by call.
+ * Only the thread of the event loop calls in; sessions and buffers belong to it.
+ */
+#define PY_SSIZE_T_CLEAN
+#define _GNU_SOURCE
+#include "fanout.h"
+#include "intake.h"
+#include "meter.h"
+#include "outgoing.h"
+#include <arpa/inet.h>
+#include <errno.h>
+#include <netinet/in.h>
+#include <stdint.h>
+#include <string.h>
+#include <sys/socket.h>
+
+enum {
+    FEW = 4,              /* read by the first system call */
+    BATCH = 64,           /* datagrams read in one call */
+    DATAGRAM = 2048,      /* most bytes of one */
+    TRAILER = 148,        /* most that libsrtp adds */
+    OUT = 128 << 10,      /* bytes of packets protected and not yet sent */
+    TARGETS = 512,        /* transports sent to in one call */
+    FLUSH = 16,           /* messages given to the kernel in one call */
+    RUN_PACKETS = 64,     /* the kernel's limits of one UDP GSO message */
+    RUN_BYTES = 60000,
+};
+#ifndef SOL_UDP
+#define SOL_UDP 17
+#endif
+#ifndef UDP_SEGMENT
+#define UDP_SEGMENT 103
+#endif
+
+typedef int (*Work)(void *session, void *packet, int *size);
+
+static Work protect_rtp, protect_rtcp, unprotect_rtp, unprotect_rtcp;
+
+/* use(protect, protect_rtcp, unprotect, unprotect_rtcp): addresses of libsrtp's functions. */
+static PyObject *use(PyObject *self, PyObject *args) {
+    unsigned long long a, b, c, d;
+    (void)self;
+    if (!PyArg_ParseTuple(args, "KKKK", &a, &b, &c, &d)) return NULL;
+    protect_rtp = (Work)(uintptr_t)a, protect_rtcp = (Work)(uintptr_t)b;
+    unprotect_rtp = (Work)(uintptr_t)c, unprotect_rtcp = (Work)(uintptr_t)d;
+    Py_RETURN_NONE;
+}
+
+static int busy; /* the buffers below are shared: one call at a time, also while the interpreter's lock is released */
+
+static int ready(void) {
+    if (protect_rtp && protect_rtcp && unprotect_rtp && unprotect_rtcp && !busy) return 1;
+    PyErr_SetString(PyExc_RuntimeError, busy ? "only one thread may call in" : "call use() first");
+    return 0;
+}
+
+/* sockaddr(host, port): the socket address of a numeric host, as bytes; ValueError for anything else. */
+static PyObject *sockaddr_of(PyObject *self, PyObject *args) {
+    const char *host;
+    unsigned short port;
+    struct sockaddr_in v4;
+    struct sockaddr_in6 v6;
+    (void)self;
+    if (!PyArg_ParseTuple(args, "sH", &host, &port)) return NULL;
+    memset(&v4, 0, sizeof v4);
+    memset(&v6, 0, sizeof v6);
+    if (inet_pton(AF_INET, host, &v4.sin_addr) == 1) {
+        v4.sin_family = AF_INET;
+        v4.sin_port = htons(port);
+        return PyBytes_FromStringAndSize((char *)&v4, sizeof v4);
+    }
+    if (inet_pton(AF_INET6, host, &v6.sin6_addr) == 1) {
+        v6.sin6_family = AF_INET6;
+        v6.sin6_port = htons(port);
+        return PyBytes_FromStringAndSize((char *)&v6, sizeof v6);
+    }
+    PyErr_Format(PyExc_ValueError, "no numeric address: %s", host);
+    return NULL;
+}
+
+/* ---- receiving ---- */
+
+enum Kind { OTHER = 0, RTP = 1, RTCP = 2, REFUSED = 3 };
+
+typedef struct {
+    struct sockaddr_storage address;
+    int size, kind;
+    void *session;
+    PyObject *entry; /* borrowed from the table, held by a reference of its own during the call */
+} Incoming;
+
+static uint8_t in_bytes[BATCH][DATAGRAM];
+static Incoming incoming[BATCH];
+
+static struct mmsghdr in_messages[BATCH];
+static struct iovec in_parts[BATCH];
+
+static void prepare(int from, int to) {
+    for (int i = from; i < to; i++) {
+        in_messages[i].msg_hdr.msg_namelen = sizeof incoming[i].address;
+        in_parts[i].iov_len = DATAGRAM;
+    }
+}
+
+static void prepare_once(void) {
+    for (int i = 0; i < BATCH; i++) {
+        in_parts[i] = (struct iovec){in_bytes[i], DATAGRAM};
+        in_messages[i].msg_hdr = (struct msghdr){.msg_name = &incoming[i].address, .msg_iov = &in_parts[i], .msg_iovlen = 1};
+    }
+    prepare(0, BATCH);
+}
+
+/* Reads a few first: most wake-ups bring one or two, and touching room for 64 costs more than a second call. */
+static int read_batch(int fd) {
+    static int prepared;
+    int count = 0;
+    if (!prepared) prepare_once(), prepared = 1;
+    while (count < BATCH) {
+        int room = count ? BATCH - count : FEW;
+        int more = recvmmsg(fd, in_messages + count, room, MSG_DONTWAIT, NULL);
+        if (more < 0 && !count) return -errno;
+        for (int i = count; i < count + more; i++) {
+            Incoming *in = &incoming[i];
+            in->size = (in_messages[i].msg_hdr.msg_flags & MSG_TRUNC) ? 0 : (int)in_messages[i].msg_len;
+            in->kind = OTHER;
+            in->session = NULL;
+            in->entry = NULL;
+            prepare(i, i + 1);
+        }
+        if (more > 0) count += more;
+        if (more < room) break;
+    }
+    return count;
+}
+
+static Py_ssize_t address_bytes(const struct sockaddr_storage *address) {
+    return address->ss_family == AF_INET6 ? sizeof(struct sockaddr_in6) : sizeof(struct sockaddr_in);
+}
+
+/* Finds the table's entry of each address. False with an exception set. */
+static int look_up(PyObject *table, int count) {
+    for (int i = 0; i < count; i++) {
+        Incoming *in = &incoming[i];
+        if (in->address.ss_family == AF_INET6) { /* as sockaddr() makes them */
+            struct sockaddr_in6 *v6 = (struct sockaddr_in6 *)&in->address;
+            v6->sin6_flowinfo = v6->sin6_scope_id = 0;
+        } else {
+            memset(((struct sockaddr_in *)&in->address)->sin_zero, 0, 8);
+        }
+        PyObject *key = PyBytes_FromStringAndSize((char *)&in->address, address_bytes(&in->address));
+        if (!key) return 0;
+        PyObject *entry = PyDict_GetItemWithError(table, key);
+        Py_DECREF(key);
+        if (!entry && PyErr_Occurred()) return 0;
+        if (!entry) continue;
+        if (!PyTuple_Check(entry) || PyTuple_GET_SIZE(entry) != 3) {
+            PyErr_SetString(PyExc_TypeError, "table entries are (session, tag, path)");
+            return 0;
+        }
+        in->session = PyLong_AsVoidPtr(PyTuple_GET_ITEM(entry, 0));
+        if (PyErr_Occurred()) return 0;
+        in->entry = Py_NewRef(entry);
+    }
+    return 1;
+}
+
+static void unprotect_batch(int count) {
+    for (int i = 0; i < count; i++) {
+        Incoming *in = &incoming[i];
+        if (!in->entry || in->size < 2 || in_bytes[i][0] < 128 || in_bytes[i][0] > 191) continue;
+        int is_rtcp = in_bytes[i][1] >= 192 && in_bytes[i][1] <= 223; /* RFC 5761 section 4 */
+        if (!in->session || (is_rtcp ? unprotect_rtcp : unprotect_rtp)(in->session, in_bytes[i], &in->size))
+            in->kind = REFUSED;
+        else
+            in->kind = is_rtcp ? RTCP : RTP;
+    }
+}
+
+/* (host, port) of an address that the table does not know. */
+static PyObject *path_of(const struct sockaddr_storage *address) {
+    char text[INET6_ADDRSTRLEN] = "";
+    if (address->ss_family == AF_INET6) {
+        const struct sockaddr_in6 *v6 = (const struct sockaddr_in6 *)address;
+        inet_ntop(AF_INET6, &v6->sin6_addr, text, sizeof text);
+        return Py_BuildValue("(si)", text, ntohs(v6->sin6_port));
+    }
+    const struct sockaddr_in *v4 = (const struct sockaddr_in *)address;
+    inet_ntop(AF_INET, &v4->sin_addr, text, sizeof text);
+    return Py_BuildValue("(si)", text, ntohs(v4->sin_port));
+}
+
+static PyObject *as_tuple(int i) {
+    Incoming *in = &incoming[i];
+    PyObject *tag = in->entry ? Py_NewRef(PyTuple_GET_ITEM(in->entry, 1)) : Py_NewRef(Py_None);
+    PyObject *path = in->entry ? Py_NewRef(PyTuple_GET_ITEM(in->entry, 2)) : path_of(&in->address);
+    PyObject *kind = PyLong_FromLong(in->kind);
+    PyObject *data = PyBytes_FromStringAndSize((char *)in_bytes[i], in->size);
+    PyObject *made = path && kind && data ? PyTuple_New(4) : NULL;
+    if (!made) {
+        Py_DECREF(tag);
+        Py_XDECREF(path);
+        Py_XDECREF(kind);
+        Py_XDECREF(data);
+        return NULL;
+    }
+    PyTuple_SET_ITEM(made, 0, tag);
+    PyTuple_SET_ITEM(made, 1, path);
+    PyTuple_SET_ITEM(made, 2, kind);
+    PyTuple_SET_ITEM(made, 3, data);
+    return made;
+}
+
+/* receive(fd, table): [(tag or None, path, kind, data)] of the datagrams that are there, at most BATCH. `table` is
+ * {sockaddr bytes: (session address or 0, tag, path)}. Media of a known address comes in clear as kind 1 (RTP) or 2
+ * (RTCP), or as 3 when it is not authentic; all else as kind 0. OSError when the socket fails. */
+static PyObject *receive(PyObject *self, PyObject *args) {
+    int fd, count, good;
+    PyObject *table, *found;
+    (void)self;
+    if (!PyArg_ParseTuple(args, "iO!", &fd, &PyDict_Type, &table) || !ready()) return NULL;
+    busy = 1;
+    Py_BEGIN_ALLOW_THREADS;
+    count = read_batch(fd);
+    Py_END_ALLOW_THREADS;
+    busy = 0;
+    if (count == -EAGAIN || count == -EWOULDBLOCK) return PyList_New(0);
+    if (count < 0) {
+        errno = -count;
+        return PyErr_SetFromErrno(PyExc_OSError);
+    }
+    good = look_up(table, count);
+    if (good) {
+        busy = 1;
+        Py_BEGIN_ALLOW_THREADS;
+        unprotect_batch(count);
+        Py_END_ALLOW_THREADS;
+        busy = 0;
+    }
+    found = good ? PyList_New(count) : NULL;
+    for (int i = 0; found && i < count; i++) {
+        PyObject *one = as_tuple(i);
+        if (one) PyList_SET_ITEM(found, i, one);
+        else Py_CLEAR(found);
+    }
+    for (int i = 0; i < count; i++) Py_CLEAR(incoming[i].entry);
+    return found;
+}
+
+/* ---- sending ---- */
+
+typedef struct {
+    void *session;
+    const struct sockaddr *address;
+    socklen_t address_bytes;
+    Py_ssize_t first, last; /* of a chain in `packets` */
+} Target;
+
+typedef struct {
+    const uint8_t *data;
+    int size, is_rtcp;
+    Py_ssize_t next; /* to the same target, or -1 */
+} Packet;
+
+typedef struct {
+    char bytes[CMSG_SPACE(sizeof(uint16_t))];
+} Control;
+
+typedef struct {
+    int fd, gso, pending, gso_errno;
+    long sent, dropped;
+    size_t at; /* in `out` */
+    struct mmsghdr messages[FLUSH];
+    struct iovec parts[FLUSH];
+    _Alignas(struct cmsghdr) Control controls[FLUSH];
+    int segment[FLUSH], packets[FLUSH];
+} Sender;
+
+static uint8_t out[OUT];
+static Sender sender;
+
+static int no_gso(int error) {
+    return error == EINVAL || error == EIO || error == ENOPROTOOPT || error == EOPNOTSUPP || error == EMSGSIZE;
+}
+
+/* One message that the kernel did not take with the others: alone, and packet by packet where GSO is the reason. */
+static void send_alone(Sender *s, int i) {
+    struct msghdr *message = &s->messages[i].msg_hdr;
+    if (sendmsg(s->fd, message, MSG_DONTWAIT) >= 0) {
+        s->sent += s->packets[i];
+        return;
+    }
+    if (s->packets[i] == 1 || !no_gso(errno)) {
+        s->dropped += s->packets[i];
+        return;
+    }
+    if (errno != EMSGSIZE) s->gso = 0, s->gso_errno = errno;
+    uint8_t *at = s->parts[i].iov_base, *end = at + s->parts[i].iov_len;
+    for (; at < end; at += s->segment[i]) {
+        size_t size = end - at < s->segment[i] ? (size_t)(end - at) : (size_t)s->segment[i];
+        if (sendto(s->fd, at, size, MSG_DONTWAIT, message->msg_name, message->msg_namelen) >= 0) s->sent++;
+        else s->dropped++;
+    }
+}
+
+static void flush(Sender *s) {
+    int done = 0;
+    while (done < s->pending) {
+        int count = sendmmsg(s->fd, s->messages + done, s->pending - done, MSG_DONTWAIT);
+        for (int i = 0; i < count; i++) s->sent += s->packets[done + i];
+        if (count > 0) done += count;
+        if (count <= 0) send_alone(s, done++);
+    }
+    s->pending = 0;
+}
+
+/* The packets between `start` and s->at go out as one message. */
+static void add_run(Sender *s, const Target *target, size_t start, int segment, int packets) {
+    int i = s->pending++;
+    s->parts[i] = (struct iovec){out + start, s->at - start};
+    s->segment[i] = segment;
+    s->packets[i] = packets;
+    struct msghdr *message = &s->messages[i].msg_hdr;
+    *message = (struct msghdr){
+        .msg_name = (void *)target->address,
+        .msg_namelen = target->address_bytes,
+        .msg_iov = &s->parts[i],
+        .msg_iovlen = 1,
+    };
+    if (packets > 1) {
+        message->msg_control = s->controls[i].bytes;
+        message->msg_controllen = sizeof s->controls[i].bytes;
+        struct cmsghdr *c = CMSG_FIRSTHDR(message);
+        c->cmsg_level = SOL_UDP;
+        c->cmsg_type = UDP_SEGMENT;
+        c->cmsg_len = CMSG_LEN(sizeof(uint16_t));
+        memcpy(CMSG_DATA(c), &(uint16_t){segment}, sizeof(uint16_t));
+    }
+    if (s->pending == FLUSH) flush(s);
+}
+
+static void send_target(Sender *s, const Target *target, const Packet *packets) {
+    size_t start = s->at;
+    int segment = 0, count = 0;
+    for (Py_ssize_t i = target->first; i >= 0; i = packets[i].next) {
+        const Packet *p = &packets[i];
+        if (s->at + p->size + TRAILER > OUT) {
+            if (count) add_run(s, target, start, segment, count);
+            flush(s);
+            start = s->at = 0, count = 0;
+        }
+        int size = p->size;
+        memcpy(out + s->at, p->data, size);
+        if ((p->is_rtcp ? protect_rtcp : protect_rtp)(target->session, out + s->at, &size)) {
+            s->dropped++;
+            continue;
+        }
+        if (count && (!s->gso || size > segment || count == RUN_PACKETS || s->at + size - start > RUN_BYTES)) {
+            add_run(s, target, start, segment, count);
+            start = s->at, count = 0;
+        }
+        s->at += size;
+        if (count++ == 0) segment = size;
+        else if (size < segment) {
+            add_run(s, target, start, segment, count);
+            start = s->at, count = 0;
+        }
+    }
+    if (count) add_run(s, target, start, segment, count);
+}
+
+/* Where the packets of this call go: an open hash from the id's address to its target, emptied by `round`. */
+static Target targets[TARGETS];
+static struct {
+    PyObject *id;
+    unsigned round;
+    int target;
+} places[TARGETS * 4];
+static unsigned this_round;
+static int target_count;
+
+/* The index of a transport's target; -1 when there is no way to it, -2 with an exception. */
+static int find_target(PyObject *id, PyObject *routes) {
+    size_t at = ((uintptr_t)id >> 4) % (TARGETS * 4);
+    for (; places[at].round == this_round; at = (at + 1) % (TARGETS * 4))
+        if (places[at].id == id) return places[at].target;
+    PyObject *route = PyDict_GetItemWithError(routes, id);
+    if (!route) return PyErr_Occurred() ? -2 : -1;
+    if (!PyTuple_Check(route) || PyTuple_GET_SIZE(route) != 2 || !PyBytes_Check(PyTuple_GET_ITEM(route, 1))) {
+        PyErr_SetString(PyExc_TypeError, "routes are {id: (session, sockaddr bytes)}");
+        return -2;
+    }
+    void *session = PyLong_AsVoidPtr(PyTuple_GET_ITEM(route, 0));
+    if (!session) return PyErr_Occurred() ? -2 : -1;
+    if (target_count == TARGETS) return -1;
+    targets[target_count] = (Target){
+        .session = session,
+        .address = (const struct sockaddr *)PyBytes_AS_STRING(PyTuple_GET_ITEM(route, 1)),
+        .address_bytes = (socklen_t)PyBytes_GET_SIZE(PyTuple_GET_ITEM(route, 1)),
+        .first = -1,
+        .last = -1,
+    };
+    places[at].id = id;
+    places[at].round = this_round;
+    places[at].target = target_count;
+    return target_count++;
+}
+
+/* Reads (id, packet, is_rtcp); -1 with an exception. */
+static int read_packet(PyObject *item, Packet *packet) {
+    PyObject *data = PyTuple_Check(item) && PyTuple_GET_SIZE(item) == 3 ? PyTuple_GET_ITEM(item, 1) : NULL;
+    Py_ssize_t size = -1;
+    if (data && PyByteArray_Check(data)) {
+        packet->data = (const uint8_t *)PyByteArray_AS_STRING(data), size = PyByteArray_GET_SIZE(data);
+    } else if (data && PyBytes_Check(data)) {
+        packet->data = (const uint8_t *)PyBytes_AS_STRING(data), size = PyBytes_GET_SIZE(data);
+    }
+    if (size < 8 || size > DATAGRAM) {
+        PyErr_SetString(PyExc_ValueError, "packets are (id, bytes or bytearray of 8 to 2048, is_rtcp)");
+        return 0;
+    }
+    packet->size = (int)size;
+    packet->is_rtcp = PyTuple_GET_ITEM(item, 2) == Py_True;
+    packet->next = -1;
+    return 1;
+}
+
+/* Sorts the packets by target, each target's in their order; what has no target is appended to `rest`. */
+static int sort_packets(PyObject *list, PyObject *routes, PyObject *rest, Packet *packets) {
+    target_count = 0;
+    if (++this_round == 0) this_round = 1;
+    for (Py_ssize_t i = 0; i < PyList_GET_SIZE(list); i++) {
+        PyObject *item = PyList_GET_ITEM(list, i);
+        if (!read_packet(item, &packets[i])) return 0;
+        int found = find_target(PyTuple_GET_ITEM(item, 0), routes);
+        if (found == -2 || (found == -1 && PyList_Append(rest, item))) return 0;
+        if (found < 0) continue;
+        Target *target = &targets[found];
+        if (target->first < 0) target->first = i;
+        else packets[target->last].next = i;
+        target->last = i;
+    }
+    return 1;
+}
+
+/* send(fd, gso, packets, routes, rest): protects and sends [(id, packet, is_rtcp)], in order for each id, where routes
+ * is {id: (session address, sockaddr bytes)}; packets of other ids are appended to `rest`. Returns (sent, dropped, errno
+ * that turned GSO off or 0). The kernel never blocks it. */
+static PyObject *send_batch(PyObject *self, PyObject *args) {
+    int fd, gso;
+    PyObject *list, *routes, *rest;
+    (void)self;
+    if (!PyArg_ParseTuple(args, "ipO!O!O!", &fd, &gso, &PyList_Type, &list, &PyDict_Type, &routes, &PyList_Type, &rest) ||
+        !ready()) return NULL;
+    Py_ssize_t count = PyList_GET_SIZE(list);
+    Packet *packets = PyMem_Malloc((count ? count : 1) * sizeof *packets);
+    if (!packets) return PyErr_NoMemory();
+    int good = sort_packets(list, routes, rest, packets);
+    if (good) {
+        busy = 1;
+        Py_BEGIN_ALLOW_THREADS;
+        sender.fd = fd, sender.gso = gso, sender.pending = sender.gso_errno = 0;
+        sender.sent = sender.dropped = 0, sender.at = 0;
+        for (int t = 0; t < target_count; t++) send_target(&sender, &targets[t], packets);
+        flush(&sender);
+        Py_END_ALLOW_THREADS;
+        busy = 0;
+    }
+    PyMem_Free(packets);
+    return good ? Py_BuildValue("(lli)", sender.sent, sender.dropped, sender.gso_errno) : NULL;
+}
+
+static PyMethodDef methods[] = {
+    {"use", use, METH_VARARGS, "use(protect, protect_rtcp, unprotect, unprotect_rtcp): addresses of libsrtp's functions"},
+    {"sockaddr", sockaddr_of, METH_VARARGS, "sockaddr(host, port): the socket address of a numeric host, as bytes"},
+    {"receive", receive, METH_VARARGS, "receive(fd, table): [(tag, path, kind, data)] of the datagrams that are there"},
+    {"send", send_batch, METH_VARARGS, "send(fd, gso, packets, routes, rest): (sent, dropped, errno that turned GSO off or 0)"},
+    {"bind_fanout", bind_fanout, METH_VARARGS, "bind_fanout(Downlink, Span, Stored, Port): remember their slots"},
+    {"fan_out", (PyCFunction)(void (*)(void))fan_out, METH_FASTCALL, "fan_out(out, downlinks, stored): see sfu/fanout.py"},
+    {"read_feedback", read_feedback, METH_O, "read_feedback(body): see rtp/transport_feedback.py"},
+    {"bind_intake", bind_intake, METH_VARARGS, "bind_intake(Header, Stored, ids): remember their slots"},
+    {"read_received", (PyCFunction)(void (*)(void))read_received, METH_FASTCALL, "read_received(packet, id): see sfu/intake.py"},
+    {"store_received", (PyCFunction)(void (*)(void))store_received, METH_FASTCALL, "store_received(...): see sfu/intake.py"},
+    {"bind_meter", bind_meter, METH_VARARGS, "bind_meter(NORMAL, OVER, UNDER): what a Meter's summary says of the delay"},
+    {"bind_outgoing", bind_outgoing, METH_VARARGS, "bind_outgoing(Receiver, Pacer, BURST_S): remember their slots"},
+    {"outgoing", (PyCFunction)(void (*)(void))outgoing, METH_FASTCALL, "outgoing(packets, receivers, now): what leaves"},
+    {NULL, NULL, 0, NULL},
+};
+
+static struct PyModuleDef definition = {
+    PyModuleDef_HEAD_INIT, "_batch", "Batches of datagrams through libsrtp and the kernel.", -1, methods,
+    NULL, NULL, NULL, NULL,
+};
+
+PyMODINIT_FUNC PyInit__batch(void) {
+    PyObject *module = PyType_Ready(&MeterType) ? NULL : PyModule_Create(&definition);
+    if (module && PyModule_AddObjectRef(module, "Meter", (PyObject *)&MeterType)) Py_CLEAR(module);
+    return module;
+}

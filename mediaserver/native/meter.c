@@ -1,0 +1,466 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * `mediaserver/sfu/bandwidth/meter.py`'s Meter in C: what was sent to one receiver, and what its feedback makes of it. The
+ * same steps in the same order, so that both come to the same numbers, to the last bit; what they mean is said there and
+ * in history.py, delay.py and rates.py. And the reader of `mediaserver/rtp/transport_feedback.py`.
+ *
+ * What a stranger claims is bounded before it is used: the number of statuses, every offset, and what of it was sent.
+ */
+#define PY_SSIZE_T_CLEAN
+#include "meter.h"
+#include <math.h>
+#include <stdint.h>
+#include <string.h>
+#include <structmember.h>
+
+/* ---- feedback as it came ---- */
+
+enum { MAX_STATUSES = 4096, VECTOR = 14, HEAD = 16, REFERENCE_TICKS = 256 };
+
+static unsigned get16(const uint8_t *at) { return (unsigned)at[0] << 8 | at[1]; }
+static unsigned long get32(const uint8_t *at) { return (unsigned long)get16(at) << 16 | get16(at + 2); }
+
+/* `total` status symbols; where the deltas begin, or -1 when the bytes end before. */
+static Py_ssize_t read_symbols(const uint8_t *body, Py_ssize_t size, int total, uint8_t *symbols) {
+    Py_ssize_t at = HEAD;
+    for (int count = 0; count < total;) {
+        if (at + 2 > size) return -1;
+        unsigned chunk = get16(body + at);
+        at += 2;
+        if (!(chunk & 0x8000)) {
+            int run = (int)(chunk & 0x1fff);
+            if (run > total - count) run = total - count;
+            memset(symbols + count, (int)(chunk >> 13), (size_t)run);
+            count += run;
+        } else if (chunk & 0x4000) {
+            for (int shift = 12; shift >= 0; shift -= 2) symbols[count++] = chunk >> shift & 3;
+        } else {
+            for (int shift = 13; shift >= 0; shift--) symbols[count++] = chunk >> shift & 1;
+        }
+    }
+    return at;
+}
+
+/* The arrival of each packet, None for none; NULL when the bytes end before or a symbol is reserved, or with an exception. */
+static PyObject *read_arrivals(const uint8_t *body, Py_ssize_t size, Py_ssize_t at, const uint8_t *symbols, int total) {
+    long long time = (long long)(get32(body + 12) >> 8) * REFERENCE_TICKS;
+    PyObject *found = PyTuple_New(total);
+    for (int i = 0; found && i < total; i++) {
+        PyObject *one = NULL;
+        if (symbols[i] == 0) {
+            one = Py_NewRef(Py_None);
+        } else if (symbols[i] == 1 && at < size) {
+            time += body[at++];
+            one = PyLong_FromLongLong(time);
+        } else if (symbols[i] == 2 && at + 2 <= size) {
+            time += (int16_t)get16(body + at);
+            at += 2;
+            one = PyLong_FromLongLong(time);
+        }
+        if (one) PyTuple_SET_ITEM(found, i, one);
+        else Py_CLEAR(found);
+    }
+    return found;
+}
+
+/* read_feedback(body): (sender, media, base, count, arrivals), None when it is malformed or claims too much. */
+PyObject *read_feedback(PyObject *self, PyObject *argument) {
+    uint8_t symbols[MAX_STATUSES + VECTOR]; /* the last chunk may tell of more than was claimed */
+    (void)self;
+    if (!PyBytes_Check(argument)) return PyErr_SetString(PyExc_TypeError, "the body is bytes"), NULL;
+    const uint8_t *body = (const uint8_t *)PyBytes_AS_STRING(argument);
+    Py_ssize_t size = PyBytes_GET_SIZE(argument);
+    if (size < HEAD) Py_RETURN_NONE;
+    int total = (int)get16(body + 10);
+    if (total == 0 || total > MAX_STATUSES) Py_RETURN_NONE;
+    Py_ssize_t at = read_symbols(body, size, total, symbols);
+    PyObject *arrivals = at < 0 ? NULL : read_arrivals(body, size, at, symbols, total);
+    if (!arrivals) {
+        if (PyErr_Occurred()) return NULL;
+        Py_RETURN_NONE;
+    }
+    return Py_BuildValue("(kkIIN)", get32(body), get32(body + 4), get16(body + 8), (unsigned)body[15], arrivals);
+}
+
+/* ---- rates.ArrivedRate ---- */
+
+enum { BUCKETS = 32 }; /* WINDOW_S / BUCKET_S and some */
+static const double WINDOW_S = 0.5, BUCKET_S = 0.025;
+
+typedef struct {
+    struct {
+        double at, bytes;
+    } buckets[BUCKETS];
+    int from, count, begun;
+    double bytes, first;
+} Rate;
+
+static void rate_add(Rate *r, double at, double size) {
+    if (!r->begun) r->begun = 1, r->first = at;
+    double last = r->count ? r->buckets[(r->from + r->count - 1) % BUCKETS].at : 0;
+    if (!r->count || at - last >= BUCKET_S) {
+        if (r->count && at - last > 2 * WINDOW_S) r->count = 0, r->bytes = 0, r->first = at;
+        if (r->count == BUCKETS) { /* never: the window holds fewer */
+            r->bytes -= r->buckets[r->from].bytes;
+            r->from = (r->from + 1) % BUCKETS, r->count--;
+        }
+        int next = (r->from + r->count++) % BUCKETS;
+        r->buckets[next].at = at, r->buckets[next].bytes = 0;
+    }
+    r->buckets[(r->from + r->count - 1) % BUCKETS].bytes += size;
+    r->bytes += size;
+    while (r->count > 1 && r->buckets[r->from].at < at - WINDOW_S) {
+        r->bytes -= r->buckets[r->from].bytes;
+        r->from = (r->from + 1) % BUCKETS, r->count--;
+    }
+}
+
+static PyObject *rate_bps(const Rate *r) {
+    if (!r->begun || !r->count) Py_RETURN_NONE;
+    double span = r->buckets[(r->from + r->count - 1) % BUCKETS].at - r->first;
+    if (WINDOW_S < span) span = WINDOW_S;
+    if (!(span >= WINDOW_S / 3)) Py_RETURN_NONE;
+    return PyFloat_FromDouble(r->bytes * 8 / span);
+}
+
+/* ---- delay.Groups and delay.Trendline ---- */
+
+enum { WINDOW = 20, GAIN_SAMPLES = 60, LOWEST = 2048 };
+enum Usage { NORMAL, OVER, UNDER };
+static const double GROUP_S = 0.005, BURST_S = 0.005, BURST_LIMIT_S = 0.1, CLOCK_STEP_S = 3.0, SMOOTHING = 0.9, GAIN = 4.0;
+static const double THRESHOLD_MS = 12.5, THRESHOLD_MIN_MS = 6.0, THRESHOLD_MAX_MS = 600.0, RISE = 0.0087, FALL = 0.039;
+static const double OUTLIER_MS = 15.0, OVERUSE_S = 0.01;
+
+typedef struct {
+    double x, y;
+} Point;
+
+typedef struct {
+    /* Groups */
+    double first_sent, last_sent, first_arrived, last_arrived, previous_sent, previous_arrived;
+    int has_previous, open;
+    /* Trendline */
+    enum Usage usage;
+    double queue_ms, first_arrival, accumulated, smoothed, threshold, updated, over_s, slope;
+    int count, over_count, has_first, has_updated;
+    Point samples[WINDOW];
+    int samples_from, samples_count;
+    Point lowest[LOWEST];
+    int lowest_from, lowest_count;
+} Delay;
+
+static void delay_reset(Delay *d) {
+    memset(d, 0, sizeof *d);
+    d->threshold = THRESHOLD_MS;
+    d->over_s = -1.0;
+}
+
+static double slope_of(const Delay *d) {
+    double first = d->samples[d->samples_from].x, x_sum = 0, y_sum = 0, xx_sum = 0, xy_sum = 0;
+    for (int i = 0; i < WINDOW; i++) {
+        const Point *p = &d->samples[(d->samples_from + i) % WINDOW];
+        double away = p->x - first;
+        x_sum += away;
+        y_sum += p->y;
+        xx_sum += away * away;
+        xy_sum += away * p->y;
+    }
+    double below = xx_sum - x_sum * x_sum / WINDOW;
+    return below > 1e-9 ? (xy_sum - x_sum * y_sum / WINDOW) / below : 0.0;
+}
+
+static void note_queue(Delay *d, double arrived) {
+    while (d->lowest_count && d->lowest[(d->lowest_from + d->lowest_count - 1) % LOWEST].y >= d->smoothed) d->lowest_count--;
+    if (d->lowest_count == LOWEST) d->lowest_from = (d->lowest_from + 1) % LOWEST, d->lowest_count--;
+    d->lowest[(d->lowest_from + d->lowest_count++) % LOWEST] = (Point){arrived, d->smoothed};
+    while (d->lowest[d->lowest_from].x < arrived - 10.0) d->lowest_from = (d->lowest_from + 1) % LOWEST, d->lowest_count--;
+    d->queue_ms = d->smoothed - d->lowest[d->lowest_from].y;
+}
+
+static void adapt(Delay *d, double trend, double arrived) {
+    double passed_ms = d->has_updated ? (arrived - d->updated) * 1000 : 0.0;
+    if (passed_ms > 100.0) passed_ms = 100.0;
+    d->updated = arrived, d->has_updated = 1;
+    if (trend > d->threshold + OUTLIER_MS) return;
+    double gain = trend < d->threshold ? FALL : RISE;
+    double threshold = d->threshold + gain * (trend - d->threshold) * passed_ms;
+    if (threshold < THRESHOLD_MIN_MS) threshold = THRESHOLD_MIN_MS;
+    d->threshold = threshold > THRESHOLD_MAX_MS ? THRESHOLD_MAX_MS : threshold;
+}
+
+static void detect(Delay *d, double slope, double send_gap, double arrived) {
+    if (d->count < 2) return;
+    double trend = (d->count < GAIN_SAMPLES ? d->count : GAIN_SAMPLES) * slope * GAIN;
+    if (trend > d->threshold) {
+        d->over_s = d->over_s < 0 ? send_gap / 2 : d->over_s + send_gap;
+        d->over_count++;
+        if (d->over_s > OVERUSE_S && d->over_count > 1 && slope >= d->slope)
+            d->over_s = 0, d->over_count = 0, d->usage = OVER;
+    } else {
+        d->over_s = -1.0, d->over_count = 0;
+        d->usage = trend < -d->threshold ? UNDER : NORMAL;
+    }
+    d->slope = slope;
+    adapt(d, fabs(trend), arrived);
+}
+
+static void trendline_add(Delay *d, double send_gap, double arrival_gap, double arrived) {
+    if (!d->has_first) d->has_first = 1, d->first_arrival = arrived;
+    if (d->count < 1000) d->count++;
+    d->accumulated += (arrival_gap - send_gap) * 1000;
+    d->smoothed = SMOOTHING * d->smoothed + (1 - SMOOTHING) * d->accumulated;
+    note_queue(d, arrived);
+    if (d->samples_count == WINDOW) d->samples_from = (d->samples_from + 1) % WINDOW, d->samples_count--;
+    Point sample = {(arrived - d->first_arrival) * 1000, d->smoothed};
+    d->samples[(d->samples_from + d->samples_count++) % WINDOW] = sample;
+    detect(d, d->samples_count == WINDOW ? slope_of(d) : d->slope, send_gap, arrived);
+}
+
+static void group_begin(Delay *d, double sent, double arrived) {
+    d->first_sent = d->last_sent = sent;
+    d->first_arrived = d->last_arrived = arrived;
+    d->open = 1;
+}
+
+static int is_burst(const Delay *d, double sent, double arrived) {
+    double gap = arrived - d->last_arrived;
+    return gap - (sent - d->last_sent) < 0 && gap <= BURST_S && arrived - d->first_arrived < BURST_LIMIT_S;
+}
+
+static void delay_add(Delay *d, double sent, double arrived) {
+    if (!d->open) {
+        group_begin(d, sent, arrived);
+        return;
+    }
+    if (sent < d->first_sent) return;
+    if (sent - d->first_sent <= GROUP_S || is_burst(d, sent, arrived)) {
+        if (sent > d->last_sent) d->last_sent = sent;
+        if (arrived > d->last_arrived) d->last_arrived = arrived;
+        return;
+    }
+    double send_gap = d->last_sent - d->previous_sent, arrival_gap = d->last_arrived - d->previous_arrived;
+    double group_arrived = d->last_arrived;
+    int measured = d->has_previous, stepped = measured && fabs(arrival_gap - send_gap) > CLOCK_STEP_S;
+    d->has_previous = !stepped;
+    d->previous_sent = d->last_sent, d->previous_arrived = d->last_arrived;
+    group_begin(d, sent, arrived);
+    if (measured && !stepped) trendline_add(d, send_gap, arrival_gap, group_arrived);
+}
+
+/* ---- history.SendHistory, and all together ---- */
+
+enum { SLOTS = 4096, MASK = SLOTS - 1, TICKS_PER_S = 4000 };
+enum State { FREE, SENT, LOST };
+static const double OUTAGE_S = 0.4;
+static const long long WRAP_TICKS = (1LL << 24) * REFERENCE_TICKS;
+
+typedef struct {
+    double at;
+    uint32_t size;
+    unsigned state : 2, cluster : 30;
+} Packet;
+
+typedef struct {
+    PyObject_HEAD
+    long long next_number, sent_bytes, probing, reference;
+    double last_sent, unanswered;
+    int has_sent, has_unanswered, has_reference;
+    Rate arrived, offered;
+    Delay delay;
+    Packet packets[SLOTS];
+} Meter;
+
+static PyObject *usages[3], *base_name, *arrivals_name;
+
+/* bind_meter(NORMAL, OVER, UNDER): what a summary says of the delay. */
+PyObject *bind_meter(PyObject *self, PyObject *args) {
+    PyObject *fresh[3];
+    (void)self;
+    if (!PyArg_ParseTuple(args, "OOO", &fresh[0], &fresh[1], &fresh[2])) return NULL;
+    for (int i = 0; i < 3; i++) Py_XSETREF(usages[i], Py_NewRef(fresh[i]));
+    if (!base_name && !(base_name = PyUnicode_InternFromString("base"))) return NULL;
+    if (!arrivals_name && !(arrivals_name = PyUnicode_InternFromString("arrivals"))) return NULL;
+    Py_RETURN_NONE;
+}
+
+static PyObject *meter_new(PyTypeObject *type, PyObject *args, PyObject *keywords) {
+    if (!usages[0]) return PyErr_SetString(PyExc_RuntimeError, "call bind_meter() first"), NULL;
+    if (!PyArg_ParseTuple(args, "") || (keywords && PyDict_GET_SIZE(keywords)))
+        return PyErr_SetString(PyExc_TypeError, "Meter()"), NULL;
+    Meter *m = (Meter *)type->tp_alloc(type, 0); /* zeroed */
+    if (!m) return NULL;
+    m->next_number = 1;
+    delay_reset(&m->delay);
+    return (PyObject *)m;
+}
+
+int meter_is_probing(PyObject *meter) { return ((Meter *)meter)->probing != 0; }
+
+unsigned meter_sent(PyObject *meter, long size, double now) {
+    Meter *m = (Meter *)meter;
+    long long number = m->next_number++;
+    if (!m->has_unanswered) m->has_unanswered = 1, m->unanswered = now;
+    m->packets[number & MASK] = (Packet){now, (uint32_t)size, SENT, (unsigned)(m->probing & 0x3fffffff)};
+    m->sent_bytes += size;
+    m->last_sent = now, m->has_sent = 1;
+    return (unsigned)(number & 0xffff);
+}
+
+/* sent(size, now): the number to write. */
+static PyObject *sent(PyObject *self, PyObject *const *args, Py_ssize_t count) {
+    if (count != 2) return PyErr_SetString(PyExc_TypeError, "sent(size, now)"), NULL;
+    long size = PyLong_AsLong(args[0]);
+    double now = PyFloat_AsDouble(args[1]);
+    if (PyErr_Occurred()) return NULL;
+    if (size < 0 || size > 65535) return PyErr_SetString(PyExc_ValueError, "no packet is so large"), NULL;
+    return PyLong_FromUnsignedLong(meter_sent(self, size, now));
+}
+
+/* Seconds of the receiver's clock without its wrap. */
+static double unwrapped(Meter *m, long long ticks) {
+    if (!m->has_reference) m->has_reference = 1, m->reference = ticks;
+    long long half = WRAP_TICKS / 2, step = (ticks - m->reference + half) % WRAP_TICKS;
+    m->reference += (step < 0 ? step + WRAP_TICKS : step) - half;
+    return (double)m->reference / TICKS_PER_S;
+}
+
+typedef struct {
+    long received, lost, size, run, run_bytes;
+    long long newest_number;
+    double newest, run_from;
+    int outage;
+} Outcome;
+
+static void end_run(Outcome *o) {
+    if (o->run && o->newest - o->run_from > OUTAGE_S) o->outage = 1;
+    else if (o->run) o->lost += o->run, o->size += o->run_bytes;
+    o->run = o->run_bytes = 0;
+}
+
+/* One status of feedback; `ticks` counts only when it `came`. 0 with an exception. */
+static int take_one(Meter *m, Outcome *o, long long number, int came, long long ticks, long long probe, PyObject *probed) {
+    if (number < 1 || number < m->next_number - SLOTS || number >= m->next_number) return 1;
+    Packet *p = &m->packets[number & MASK];
+    if (p->state == FREE || (p->state == LOST && !came)) return 1;
+    o->newest = p->at, o->newest_number = number;
+    if (!came) {
+        p->state = LOST;
+        if (!o->run) o->run_from = p->at;
+        o->run++;
+        o->run_bytes += p->size;
+        return 1;
+    }
+    end_run(o);
+    if (p->state == LOST) o->lost--;
+    else o->size += p->size;
+    p->state = FREE;
+    o->received++;
+    double arrived = unwrapped(m, ticks);
+    rate_add(&m->arrived, arrived, p->size);
+    delay_add(&m->delay, p->at, arrived);
+    if (!p->cluster || p->cluster != probe) return 1;
+    PyObject *item = Py_BuildValue("(dI)", arrived, (unsigned)p->size);
+    int done = item && PyList_Append(probed, item) == 0;
+    Py_XDECREF(item);
+    return done;
+}
+
+static int take_all(Meter *m, Outcome *o, long long base, PyObject *arrivals, long long probe, PyObject *probed) {
+    for (Py_ssize_t i = 0; i < PyTuple_GET_SIZE(arrivals); i++) {
+        PyObject *item = PyTuple_GET_ITEM(arrivals, i);
+        long long ticks = item == Py_None ? 0 : PyLong_AsLongLong(item);
+        if (ticks == -1 && PyErr_Occurred()) return 0;
+        if (ticks > 1LL << 48 || ticks < -(1LL << 48)) return PyErr_SetString(PyExc_ValueError, "no such time"), 0;
+        if (!take_one(m, o, base + i, item != Py_None, ticks, probe, probed)) return 0;
+    }
+    end_run(o);
+    return 1;
+}
+
+/* take(feedback, probe): its summary, as meter.Summary says. */
+static PyObject *take(PyObject *self, PyObject *const *args, Py_ssize_t count) {
+    Meter *m = (Meter *)self;
+    Outcome o = {0};
+    PyObject *number, *arrivals, *probed = NULL, *made = NULL;
+    if (count != 2) return PyErr_SetString(PyExc_TypeError, "take(feedback, probe)"), NULL;
+    long long probe = PyLong_AsLongLong(args[1]);
+    if (probe == -1 && PyErr_Occurred()) return NULL;
+    if (!(number = PyObject_GetAttr(args[0], base_name))) return NULL;
+    long long base = PyLong_AsLongLong(number), reference = m->next_number - 1;
+    Py_DECREF(number);
+    if (base == -1 && PyErr_Occurred()) return NULL;
+    base = reference + (((base & 0xffff) - reference + 0x8000) & 0xffff) - 0x8000;
+    if (!(arrivals = PyObject_GetAttr(args[0], arrivals_name))) return NULL;
+    if (!PyTuple_Check(arrivals)) PyErr_SetString(PyExc_TypeError, "arrivals are a tuple");
+    else probed = PyList_New(0);
+    if (probed && take_all(m, &o, base, arrivals, probe, probed)) {
+        m->has_unanswered = 0;
+        if (o.newest_number) rate_add(&m->offered, o.newest, (double)o.size);
+        PyObject *newest = o.newest_number ? PyFloat_FromDouble(o.newest) : Py_NewRef(Py_None);
+        if (newest)
+            made = Py_BuildValue("(lllLNOOO)", o.received, o.lost, o.size, o.newest_number, newest,
+                                 o.outage ? Py_True : Py_False, usages[m->delay.usage], probed);
+    }
+    Py_XDECREF(probed);
+    Py_DECREF(arrivals);
+    return made;
+}
+
+static PyObject *arrived_bps(PyObject *self, PyObject *none) { return (void)none, rate_bps(&((Meter *)self)->arrived); }
+static PyObject *offered_bps(PyObject *self, PyObject *none) { return (void)none, rate_bps(&((Meter *)self)->offered); }
+
+static PyObject *restart(PyObject *self, PyObject *none) {
+    Meter *m = (Meter *)self;
+    (void)none;
+    delay_reset(&m->delay);
+    memset(&m->arrived, 0, sizeof m->arrived);
+    memset(&m->offered, 0, sizeof m->offered);
+    Py_RETURN_NONE;
+}
+
+static PyObject *time_or_none(int has, double at) { return has ? PyFloat_FromDouble(at) : Py_NewRef(Py_None); }
+
+static PyObject *last_sent_s(PyObject *self, void *closure) {
+    (void)closure;
+    return time_or_none(((Meter *)self)->has_sent, ((Meter *)self)->last_sent);
+}
+
+static PyObject *unanswered_s(PyObject *self, void *closure) {
+    (void)closure;
+    return time_or_none(((Meter *)self)->has_unanswered, ((Meter *)self)->unanswered);
+}
+
+static PyMethodDef meter_methods[] = {
+    {"sent", (PyCFunction)(void (*)(void))sent, METH_FASTCALL, "sent(size, now): the number to write"},
+    {"take", (PyCFunction)(void (*)(void))take, METH_FASTCALL, "take(feedback, probe): its summary"},
+    {"arrived_bps", arrived_bps, METH_NOARGS, "Rate that arrived lately, or None"},
+    {"offered_bps", offered_bps, METH_NOARGS, "Rate of sending of what was reported lately, or None"},
+    {"restart", restart, METH_NOARGS, "Delay and rates begin anew"},
+    {NULL, NULL, 0, NULL},
+};
+
+static PyMemberDef meter_members[] = {
+    {"next_number", T_LONGLONG, offsetof(Meter, next_number), 0, NULL},
+    {"probing", T_LONGLONG, offsetof(Meter, probing), 0, NULL},
+    {"sent_bytes", T_LONGLONG, offsetof(Meter, sent_bytes), READONLY, NULL},
+    {"queue_ms", T_DOUBLE, offsetof(Meter, delay) + offsetof(Delay, queue_ms), READONLY, NULL},
+    {NULL, 0, 0, 0, NULL},
+};
+
+static PyGetSetDef meter_times[] = {
+    {"last_sent_s", last_sent_s, NULL, NULL, NULL},
+    {"unanswered_s", unanswered_s, NULL, NULL, NULL},
+    {NULL, NULL, NULL, NULL, NULL},
+};
+
+PyTypeObject MeterType = {
+    PyVarObject_HEAD_INIT(NULL, 0)
+    .tp_name = "mediaserver.native._batch.Meter",
+    .tp_doc = "See mediaserver/sfu/bandwidth/meter.py.",
+    .tp_basicsize = sizeof(Meter),
+    .tp_flags = Py_TPFLAGS_DEFAULT,
+    .tp_new = meter_new,
+    .tp_methods = meter_methods,
+    .tp_members = meter_members,
+    .tp_getset = meter_times,
+};

@@ -1,0 +1,12 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef VIDEOHOME_METER_H
+#define VIDEOHOME_METER_H
+#include <Python.h>
+
+extern PyTypeObject MeterType;
+
+PyObject *bind_meter(PyObject *self, PyObject *args);
+PyObject *read_feedback(PyObject *self, PyObject *body);
+int meter_is_probing(PyObject *meter);
+unsigned meter_sent(PyObject *meter, long size, double now);
+#endif

@@ -1,0 +1,66 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`python -m mediaserver.recorder`: the recorder, until SIGTERM or SIGINT."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import fcntl
+import signal
+from typing import TextIO
+
+import structlog
+
+from mediaserver.recorder.core import Recorder
+from mediaserver.recorder.feed_client import FeedClient
+from mediaserver.recorder.status import listen
+from storage.program import run_program
+from storage.settings import Settings
+
+log = structlog.get_logger(__name__)
+
+
+def _lock(settings: Settings) -> TextIO:
+    """Only one recorder may write a spool. Raises OSError when another does."""
+    handle = (settings.worker_dir() / "recorder.lock").open("a")
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        handle.close()
+        raise
+    return handle
+
+
+async def run(settings: Settings) -> None:
+    """Record until a signal. Raises OSError when the spool or the socket cannot be had."""
+    stop = asyncio.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    folder = settings.worker_dir()
+    folder.mkdir(parents=True, exist_ok=True)
+    with _lock(settings):
+        recorder = Recorder(settings)
+        await asyncio.to_thread(recorder.start)
+        client = FeedClient(folder / "feed.sock", recorder)
+        runner = await listen(recorder, folder / "recorder.sock")
+        log.info("recorder_ready", spool=str(settings.spool_dir))
+        listening, writing = asyncio.create_task(client.run()), asyncio.create_task(recorder.run(stop))
+        try:
+            await asyncio.wait({listening, writing}, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            stop.set()
+            listening.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await listening
+            await writing  # a fault of ours ends with its traceback; the supervisor starts us again
+            await recorder.close()
+            await runner.cleanup()
+
+
+def main() -> int:
+    """Exit status as `run_program` gives it."""
+    return run_program("recorder", run)
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,121 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What happens to files that will not grow any more: digests, upload, and at the end the sealed manifest."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import structlog
+
+from mediaserver.recorder.session import LiveSession
+from mediaserver.recording import summary
+from storage import seal
+from storage.files import digests_of_bytes, digests_of_file, write_atomically
+from storage.layout import session_folder
+from storage.manifest import ManifestFault
+from storage.uploads import Uploader
+
+if TYPE_CHECKING:
+    from mediaserver.recorder.core import Recorder
+
+log = structlog.get_logger(__name__)
+
+RETRY_S = 2.0
+"""Pause after a session's files or manifest could not be dealt with."""
+
+
+class Sealer:
+    """Seals and uploads. `work` does what is due, one pass at a time."""
+
+    def __init__(self, recorder: Recorder, uploader: Uploader) -> None:
+        self._recorder = recorder
+        self._uploader = uploader
+        self._queued: set[str] = set()
+
+    async def work(self) -> None:
+        """Digest what is finished, queue what has digests, make the manifests of what is all uploaded."""
+        for live in list(self._recorder.sessions.values()):
+            if live.state.done or time.monotonic() < live.seal_not_before:
+                continue
+            try:
+                await self._digest(live)
+                await self._queue(live)
+                if live.recorded_out:
+                    await self._finish(live)
+            except OSError as error:
+                live.seal_not_before = time.monotonic() + RETRY_S
+                log.error("sealing_delayed", session=live.state.session_id, reason=str(error))
+
+    async def _digest(self, live: LiveSession) -> None:
+        for name, path in live.sealable():
+            if any(step.line["t"] == "sealed" and _named(step.line, name) for step in live.steps):
+                continue
+            found = await asyncio.to_thread(digests_of_file, path)
+            segment = live.segment(name)
+            if segment is None or found.bytes != segment.bytes:
+                log.error("segment_changed_on_disk", path=str(path), found=found.bytes)
+                continue
+            live.add_seal(name, found.sha256, found.sm3)
+
+    async def _queue(self, live: LiveSession) -> None:
+        for name in sorted(live.to_upload):
+            segment = live.segment(name)
+            if segment is not None:
+                await self._add(live.spool.path(*name), live.spool.key(*name), segment.sha256)
+            live.to_upload.discard(name)
+
+    async def _add(self, path: Path, key: str, sha256: str) -> None:
+        """Queue once for each run of the program; a file that is gone was uploaded before we were killed."""
+        if key in self._queued:
+            return
+        if not self._uploader.waiting(key).uploads:
+            if not path.exists():  # noqa: ASYNC240 - a look at one name
+                self._recorder.sessions[key.split("/")[2]].uploaded.add(key)
+                return
+            await asyncio.to_thread(self._uploader.add, path, key, sha256)
+        self._queued.add(key)
+
+    async def _finish(self, live: LiveSession) -> None:
+        key = live.spool.manifest_key
+        if live.state.manifest is not None:
+            if key in live.uploaded:
+                live.add_done()
+            elif key not in self._queued:
+                sha256 = live.state.manifest["sha256"]
+                await self._recorder.stamper.order(live.state.county, live.state.session_id, sha256)
+                await self._add(live.spool.manifest_path, key, sha256)
+            return
+        if self._uploader.waiting(session_folder(live.state.county, live.state.session_id)).uploads:
+            return
+        try:
+            live.add_manifest(await asyncio.to_thread(self._make_manifest, live))
+            live.fault = ""
+        except (ManifestFault, seal.SealBroken, ValueError) as error:
+            log.error("manifest_cannot_be_made", session=live.state.session_id, reason=str(error))
+            live.fault = "seal_failed"
+            live.seal_not_before = time.monotonic() + RETRY_S
+
+    def _make_manifest(self, live: LiveSession) -> dict[str, object]:
+        made = summary.build(live.state, software(), live.spool.key)
+        key = seal.load_key(self._recorder.settings.secrets_dir)
+        sealed = seal.seal(made, key, time.time_ns() // 1_000_000)
+        data = sealed.to_bytes()
+        write_atomically(live.spool.manifest_path, data, 0o600)
+        facts = {"complete": made.complete, "duration_ms": summary.duration_ms(made)}
+        return {"key": live.spool.manifest_key, "sha256": digests_of_bytes(data).sha256, **facts}
+
+
+def software() -> str:
+    """Name and version for the manifest."""
+    try:
+        return f"videohome {version('videohome')}"
+    except PackageNotFoundError:
+        return "videohome (not installed)"
+
+
+def _named(line: dict[str, object], name: tuple[str, int, int]) -> bool:
+    return (line["track"], line["epoch"], line["segment"]) == name

@@ -1,0 +1,108 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Transport-wide feedback of a receiver (draft-holmer-rmcat-transport-wide-cc-extensions-01 section 3.1), read.
+
+Written for what a stranger may send: a few bytes can claim tens of thousands of packets, so the claim is bounded.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+MAX_STATUSES = 4096
+"""More packets than this in one feedback is no receiver's honest report (Chromium: some dozens)."""
+TICKS_PER_S = 4000
+"""Arrival times count in 250 us."""
+REFERENCE_TICKS = 256
+WRAP_TICKS = (1 << 24) * REFERENCE_TICKS
+"""The reference time has 24 bits of 64 ms: arrival times begin again after twelve days."""
+
+
+@dataclass(frozen=True, slots=True)
+class TransportFeedback:
+    """What became of the packets `base`, `base + 1`, … (16 bit, wrapping)."""
+
+    sender_ssrc: int
+    media_ssrc: int
+    base: int
+    count: int
+    """Number of this feedback, 8 bit: a step of more than one means that feedback was lost."""
+    arrivals: tuple[int | None, ...]
+    """Arrival in ticks of the receiver's clock, None for a packet that had not come."""
+
+
+_Fields = tuple[int, int, int, int, tuple[int | None, ...]]
+
+
+def read(body: bytes) -> TransportFeedback | None:
+    """The feedback in the body of an RTPFB packet of format 15 (after the four-byte head, padding removed); None when
+    it is malformed or claims more than MAX_STATUSES packets."""
+    found = _read(body)
+    return None if found is None else TransportFeedback(*found)
+
+
+def _python(body: bytes) -> _Fields | None:
+    if len(body) < 16:
+        return None
+    sender, media, base, total, reference = struct.unpack_from("!IIHHI", body)
+    if not 0 < total <= MAX_STATUSES:
+        return None
+    symbols, at = _symbols(body, total)
+    if symbols is None:
+        return None
+    arrivals = _arrivals(body, at, symbols, (reference >> 8) * REFERENCE_TICKS)
+    return None if arrivals is None else (sender, media, base, reference & 0xFF, arrivals)
+
+
+def _symbols(body: bytes, total: int) -> tuple[list[int] | None, int]:
+    """Status symbols and where the deltas begin."""
+    symbols: list[int] = []
+    at, size = 16, len(body)
+    while len(symbols) < total:
+        if at + 2 > size:
+            return None, at
+        chunk = body[at] << 8 | body[at + 1]
+        at += 2
+        if not chunk & 0x8000:
+            symbols += [chunk >> 13] * min(chunk & 0x1FFF, total - len(symbols))
+        elif chunk & 0x4000:
+            symbols += [chunk >> shift & 3 for shift in (12, 10, 8, 6, 4, 2, 0)]
+        else:
+            symbols += [chunk >> shift & 1 for shift in range(13, -1, -1)]
+    del symbols[total:]
+    return symbols, at
+
+
+def _arrivals(body: bytes, at: int, symbols: list[int], time: int) -> tuple[int | None, ...] | None:
+    found: list[int | None] = []
+    size = len(body)
+    for symbol in symbols:
+        if symbol == 0:
+            found.append(None)
+            continue
+        if symbol == 1:
+            if at >= size:
+                return None
+            time += body[at]
+            at += 1
+        elif symbol == 2:
+            if at + 2 > size:
+                return None
+            delta = body[at] << 8 | body[at + 1]
+            time += delta - 0x10000 if delta & 0x8000 else delta
+            at += 2
+        else:
+            return None  # reserved
+        found.append(time)
+    return tuple(found)
+
+
+_read: Callable[[bytes], _Fields | None] = _python
+
+
+def use(module: Any | None) -> None:
+    """Take the reader of the compiled plane, or this one for None."""
+    global _read
+    _read = _python if module is None else module.read_feedback

@@ -1,0 +1,121 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What was sent to one receiver under transport-wide numbers, until feedback tells what became of it."""
+
+from __future__ import annotations
+
+from array import array
+from dataclasses import dataclass
+
+from mediaserver.rtp.seqnum import unwrap16
+from mediaserver.rtp.transport_feedback import TICKS_PER_S, WRAP_TICKS, TransportFeedback
+
+SLOTS = 4096
+"""Packets remembered: four seconds of a full downlink in 52 KiB. Older ones are overwritten, and count as unknown."""
+OUTAGE_S = 0.4
+"""Nothing at all came for so long: a link that is away, not one that is full (a full one lets something through)."""
+_MASK = SLOTS - 1
+_HALF = WRAP_TICKS // 2
+_FREE, _SENT, _LOST = 0, 1, 2
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What one feedback told."""
+
+    received: list[tuple[float, float, int, int]]
+    """(sent s, arrived s by the receiver's clock, bytes, probe cluster or 0), by number."""
+    lost: int
+    """Newly reported missing, less those that turned up after all; runs longer than OUTAGE_S not counted."""
+    total_bytes: int
+    """Of everything newly reported, lost or not, runs longer than OUTAGE_S left out."""
+    newest_number: int
+    newest_sent_s: float | None
+    """When the newest reported packet had been sent: now less this is the round trip and the report's wait."""
+    outage: bool
+    """A run of losses longer than OUTAGE_S ended or goes on in it."""
+
+
+class SendHistory:
+    """Numbers run on without wrapping here; packets and feedback carry their low 16 bits."""
+
+    def __init__(self) -> None:
+        self.next_number = 1
+        self.probing = 0
+        self.unanswered_s: float | None = None
+        self.sent_bytes = 0
+        self.last_sent_s: float | None = None
+        self._times = array("d", bytes(8 * SLOTS))
+        self._sizes = array("I", bytes(4 * SLOTS))
+        self._states = bytearray(SLOTS)
+        self._clusters: dict[int, int] = {}
+        self._reference: int | None = None
+
+    def sent(self, size: int, now: float) -> int:
+        """A packet of `size` bytes leaves at `now`: the 16-bit number to write into it."""
+        if self.unanswered_s is None:
+            self.unanswered_s = now
+        number = self.next_number
+        slot = number & _MASK
+        self._times[slot] = now
+        self._sizes[slot] = size
+        self._states[slot] = _SENT
+        if self._clusters:
+            self._clusters.pop(number - SLOTS, None)
+        if self.probing:
+            self._clusters[number] = self.probing
+        self.next_number = number + 1
+        self.sent_bytes += size
+        self.last_sent_s = now
+        return number & 0xFFFF
+
+    def match(self, feedback: TransportFeedback) -> Outcome:
+        """Pair feedback with what was sent. Numbers never sent, forgotten, or told before are passed over."""
+        self.unanswered_s = None
+        base = unwrap16(feedback.base, self.next_number - 1)
+        received: list[tuple[float, float, int, int]] = []
+        lost = total = newest_number = 0
+        run = run_bytes = 0  # losses in a row
+        run_from = newest = 0.0
+        outage = False
+        oldest = max(1, self.next_number - SLOTS)
+        states, times, sizes = self._states, self._times, self._sizes
+        next_number, reference = self.next_number, self._reference
+        for number, ticks in enumerate(feedback.arrivals, base):
+            if not oldest <= number < next_number:
+                continue
+            slot = number & _MASK
+            state = states[slot]
+            if state == _FREE or (state == _LOST and ticks is None):
+                continue
+            newest, newest_number, size = times[slot], number, sizes[slot]
+            if ticks is None:
+                states[slot] = _LOST
+                if not run:
+                    run_from = newest
+                run += 1
+                run_bytes += size
+                continue
+            if run:
+                if newest - run_from > OUTAGE_S:
+                    outage = True
+                else:
+                    lost += run
+                    total += run_bytes
+                run = run_bytes = 0
+            if state == _LOST:
+                lost -= 1
+            else:
+                total += size
+            states[slot] = _FREE
+            cluster = self._clusters.pop(number, 0) if self._clusters else 0
+            if reference is None:
+                reference = ticks
+            reference += (ticks - reference + _HALF) % WRAP_TICKS - _HALF  # the receiver's clock without its wrap
+            received.append((newest, reference / TICKS_PER_S, size, cluster))
+        self._reference = reference
+        if run and newest - run_from > OUTAGE_S:
+            outage = True
+        elif run:
+            lost += run
+            total += run_bytes
+        return Outcome(received, lost, total, newest_number, newest if newest_number else None, outage)

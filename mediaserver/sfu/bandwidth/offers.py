@@ -1,0 +1,99 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What each producer of video has to offer: the layers that come, and those that would come if anybody wanted them."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping
+
+from mediaserver.sfu.bandwidth.demand import Demand
+from mediaserver.sfu.bandwidth.view import Offer
+from mediaserver.sfu.ports import Producer
+
+USUAL_BPS = (150_000.0, 500_000.0, 1_500_000.0)
+"""Of a layer that has not come yet."""
+COMES_WITHIN_S = 3.0
+"""A layer that was asked for and has not come after this time is one that the publisher cannot send."""
+
+
+class Offers:
+    """Of one room."""
+
+    def __init__(self) -> None:
+        self._usual: dict[str, list[tuple[float, ...]]] = {}
+        self._announced: dict[str, int] = {}
+        self._asked: dict[str, float] = {}
+        self._ranks: dict[str, int] = {}
+        self._of: dict[str, tuple[float, Offer]] = {}
+
+    def spoke(self, peer_id: str) -> None:
+        """This peer is the active speaker: among equals its picture comes first."""
+        self._ranks[peer_id] = min(self._ranks.values(), default=0) - 1
+        self._of.clear()
+
+    def note(self, producers: Iterable[Producer], demands: Mapping[str, Demand], now: float) -> None:
+        """Remember what the layers cost while they come."""
+        self._of = {name: (-math.inf, offer) for name, (_, offer) in self._of.items()}
+        for producer in producers:
+            if producer.kind != "video":
+                continue
+            usual = self._usual.get(producer.producer_id)
+            if usual is None:
+                usual = [(USUAL_BPS[min(layer, 2)],) for layer in range(len(producer.uplinks))]
+                self._usual[producer.producer_id] = usual
+                self._asked[producer.producer_id] = now
+            demand = demands.get(producer.producer_id)
+            self._announced[producer.producer_id] = len(usual) - 1 if demand is None else demand.announced
+            for layer, uplink in enumerate(producer.uplinks):
+                if uplink.live(now):
+                    rates = uplink.bitrate_bps(now)
+                    if rates and rates[-1] > 0:
+                        usual[layer] = tuple(float(rate) for rate in rates)
+
+    def asked(self, producer: Producer, highest: int, now: float) -> None:
+        """The publisher was told to send up to this layer."""
+        self._announced[producer.producer_id] = highest
+        self._asked[producer.producer_id] = now
+        self._of.pop(producer.producer_id, None)
+
+    def forget(self, producer_id: str) -> None:
+        """The producer has ended."""
+        for known in (self._usual, self._announced, self._asked, self._of):
+            known.pop(producer_id, None)
+
+    def left(self, peer_id: str) -> None:
+        """The peer has gone."""
+        self._ranks.pop(peer_id, None)
+
+    def of(self, producer: Producer, now: float) -> Offer:
+        """For any consumer, whose id is left empty; the same object as long as it says the same. A layer is to be had
+        when it comes, was asked for lately, or was stopped for want of viewers."""
+        known = self._of.get(producer.producer_id)
+        if known is not None and known[0] == now:
+            return known[1]
+        offer = self._look(producer, now)
+        if known is not None and offer == known[1]:
+            offer = known[1]
+        self._of[producer.producer_id] = now, offer
+        return offer
+
+    def _look(self, producer: Producer, now: float) -> Offer:
+        usual = self._usual.get(producer.producer_id)
+        if usual is None:
+            usual = [(USUAL_BPS[min(layer, 2)],) for layer in range(len(producer.uplinks))]
+        announced = self._announced.get(producer.producer_id, len(usual) - 1)
+        lately = now - self._asked.get(producer.producer_id, now) < COMES_WITHIN_S
+        found = [
+            layer
+            for layer, uplink in enumerate(producer.uplinks)
+            if lately or layer > announced or uplink.live(now) or layer == 0
+        ]
+        return Offer(
+            "",
+            producer.source == "screen",
+            tuple(usual[layer] for layer in found),
+            tuple(producer.uplinks[layer].height for layer in found),
+            tuple(found),
+            producer.paused,
+            self._ranks.get(producer.peer_id, 0),
+        )

@@ -1,0 +1,212 @@
+# SPDX-License-Identifier: Apache-2.0
+"""One receiving transport: what its link carries, what waits for it, and who of its streams gets how much."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from mediaserver.rtp import codecs
+from mediaserver.sfu.bandwidth.allocator import USE_TO_RAISE, Allocator, Target, desired_bps
+from mediaserver.sfu.bandwidth.offers import Offers
+from mediaserver.sfu.bandwidth.pacer import Kind, Pacer
+from mediaserver.sfu.bandwidth.sender import Sender
+from mediaserver.sfu.bandwidth.view import Offer, Stream, Tile, View, stream
+from mediaserver.sfu.downlink import Downlink
+from mediaserver.sfu.outbox import Outgoing
+from mediaserver.sfu.ports import Port, Producer
+from mediaserver.sfu.stored import NUMBERED_AT, TWCC_AT
+
+SILENT_S = 3.0
+"""A receiver that has not told what it shows after this time is no page of ours (WHEP): it shows everything large."""
+_LARGE = Tile(1280, 720, "tile")
+_UNTOLD = View()
+_AUDIO = frozenset({codecs.OPUS.payload_type, codecs.RED_PAYLOAD_TYPE})
+_REPAIR = frozenset(codec.rtx_payload_type for codec in codecs.ALL if codec.rtx_payload_type)
+SMOOTHING = 0.1
+"""Of the measured shares of sound and repairs, ten times a second."""
+REPAIR_SHARE, REPAIR_BURST_S = 0.2, 0.25
+REPAIR_MOST = 0.6
+"""More repairs than this part of the media are not made room for: they would push out what they repair."""
+
+
+def _kind(packet: bytearray) -> Kind:
+    payload_type = packet[1] & 0x7F
+    return Kind.AUDIO if payload_type in _AUDIO else Kind.REPAIR if payload_type in _REPAIR else Kind.VIDEO
+
+
+class Receiver:
+    """All times in monotonic seconds."""
+
+    __slots__ = (
+        "_allocator",
+        "_audio_bps",
+        "_credited_at",
+        "_measured_at",
+        "_next_padding",
+        "_repair_credit",
+        "_repair_share",
+        "_resting",
+        "_since",
+        "_streams",
+        "_totals",
+        "_view",
+        "limited",
+        "meter",
+        "pacer",
+        "port",
+        "repairs_dropped",
+        "sender",
+    )
+
+    def __init__(self, port: Port, now: float) -> None:
+        self.port = port
+        self.sender = Sender(now)
+        self.meter = self.sender.meter  # at hand for the loop over packets
+        self.pacer: Pacer[Outgoing] = Pacer(self.sender.pacing_bps(now))
+        self._allocator = Allocator()
+        self._since = now
+        self._view: tuple[View, bool, View] = (_UNTOLD, False, _UNTOLD)
+        self._streams: dict[str, tuple[Offer, View, Stream]] = {}
+        self._resting: tuple[list[Stream] | None, float] = (None, 0.0)  # streams that have all, and what they want
+        self._measured_at = now
+        self._totals = (0, 0, 0)
+        self._audio_bps = 0.0
+        self._repair_share = 0.0
+        self._next_padding = 0
+        self.limited = False
+        """Repairs are held within their share: the link carries no more."""
+        self._repair_credit = 0.0
+        self._credited_at = now
+        self.repairs_dropped = 0
+
+    def decide(self, item: Outgoing, now: float) -> bool:
+        """A packet that cannot just pass: True when it leaves now, with its number; else it waits, or is left out."""
+        packet = item[1]
+        size, kind = len(packet), _kind(packet)
+        if self.limited and kind is Kind.REPAIR and not self._may_repair(size, now):
+            return False
+        if not (self.pacer.passes(size, Kind.VIDEO, now) or self.pacer.passes(size, kind, now)):
+            self.pacer.queue(item, size, kind)
+            return False
+        self.number(packet, now)
+        return True
+
+    def number(self, packet: bytearray, now: float) -> None:
+        """A packet leaves: write its transport-wide number, if it has one."""
+        if packet[NUMBERED_AT]:
+            packet[TWCC_AT : TWCC_AT + 2] = self.sender.sent(len(packet), now).to_bytes(2)
+
+    def _may_repair(self, size: int, now: float) -> bool:
+        """On a link that is full, repairs get a share and no more: the losses are its overflow."""
+        rate = REPAIR_SHARE * self.sender.estimate_bps(now) / 8
+        credit = min(rate * REPAIR_BURST_S, self._repair_credit + (now - self._credited_at) * rate)
+        self._credited_at = now
+        self._repair_credit = credit - size if credit >= 0 else credit
+        self.repairs_dropped += credit < 0
+        return credit >= 0
+
+    def allocate(self, producers: Mapping[str, Producer], offers: Offers, now: float) -> list[tuple[Downlink, Target]]:
+        """What each consumer of video is to get; empty where all have what is wanted, as they had before."""
+        self._measure(now)
+        sender = self.sender
+        estimate = float(sender.estimate_bps(now))
+        self.limited = sender.limited(now)
+        self.pacer.set_rate(sender.pacing_bps(now, estimate))
+        view = self._shown(now)
+        downlinks: dict[str, Downlink] = {}
+        seen: dict[str, tuple[Offer, View, Stream]] = {}
+        streams: list[Stream] = []
+        for downlink in self.port.downlinks.values():
+            producer = producers[downlink.producer_id]
+            if producer.kind != "video":
+                continue
+            name = downlink.consumer_id
+            offer, known = offers.of(producer, now), self._streams.get(name)
+            if known is None or known[0] is not offer or known[1] is not view:
+                known = offer, view, stream(replace(offer, consumer_id=name), view)
+            downlinks[name], seen[name] = downlink, known
+            streams.append(known[2])
+        self._streams = seen
+        spare = 1 + self._repair_share
+        resting, desired = self._resting
+        if streams != resting:
+            resting, desired = None, desired_bps(streams)
+        sender.wanted(desired * spare + self._audio_bps if streams else 0.0)
+        budget = max(0.0, (estimate - self._audio_bps) / spare)
+        if view.cap_bps is not None:
+            budget = min(budget, view.cap_bps)
+        if budget < desired:
+            resting = None
+            if sender.untried:
+                budget = max(budget, _least(streams) / USE_TO_RAISE)
+        if resting is not None:
+            return []
+        targets = self._allocator.allocate(budget, streams, now)
+        self._resting = (streams, desired) if self._allocator.settled else (None, 0.0)
+        return [(downlinks[consumer_id], target) for consumer_id, target in targets.items()]
+
+    def _shown(self, now: float) -> View:
+        """The page's view; the same object as long as it stays the same."""
+        view = self.port.view or _UNTOLD
+        silent = view.tiles is None and now - self._since >= SILENT_S
+        if self._view[0] is not view or self._view[1] != silent:
+            self._view = view, silent, replace(view, unseen=_LARGE) if silent else view
+        return self._view[2]
+
+    def _measure(self, now: float) -> None:
+        """Sound is set aside before pictures share the rest; so is what repairs have lately taken."""
+        passed = now - self._measured_at
+        if passed < 0.09:
+            return
+        audio = video = 0
+        for downlink in self.port.downlinks.values():
+            if downlink.rtx_ssrc is None:
+                audio += downlink.bytes
+            else:
+                video += downlink.bytes
+        sent = self.sender.meter.sent_bytes - self.sender.padding_bytes
+        before_audio, before_video, before_sent = self._totals
+        self._totals, self._measured_at = (audio, video, sent), now
+        if audio < before_audio or video < before_video:
+            return  # a consumer has ended
+        bps = (audio - before_audio) * 8 / passed
+        self._audio_bps += SMOOTHING * (bps - self._audio_bps)
+        if video > before_video:  # only pictures and their repairs carry transport-wide numbers
+            share = min(REPAIR_MOST, max(0.0, (sent - before_sent) / (video - before_video) - 1))
+            self._repair_share += SMOOTHING * (share - self._repair_share)
+
+    def padding(self, size: int) -> list[Outgoing]:
+        """At least `size` bytes that cost the receiver nothing: repeats of what it has, as repairs. Empty when it has
+        had no picture yet."""
+        sources = [d for d in self.port.downlinks.values() if d.last is not None and d.rtx_ssrc is not None]
+        out: list[Outgoing] = []
+        while size > 0 and sources:
+            self._next_padding += 1
+            packet = sources[self._next_padding % len(sources)].repeat(self._next_padding)
+            if packet is None:
+                break
+            out.append((self.port.transport_id, packet, False))
+            self.sender.padding_bytes += len(packet)
+            size -= len(packet)
+        return out
+
+    def stats(self, now: float) -> dict[str, Any]:
+        """JSON-ready."""
+        return {
+            **self.sender.stats(now),
+            "audio_bps": int(self._audio_bps),
+            "repair_share": round(self._repair_share, 3),
+            "paced": self.pacer.waited,
+            "pacer_dropped": self.pacer.dropped,
+            "repairs_dropped": self.repairs_dropped,
+        }
+
+
+def _least(streams: list[Stream]) -> float:
+    """Cost of the smallest picture of the most important stream: what a link that was never tried is trusted with, so
+    that a camera of one size only, however large, is not kept back by a guess."""
+    shown = [stream for stream in streams if stream.steps]
+    first = min(shown, key=lambda stream: (stream.importance, stream.rank, stream.consumer_id), default=None)
+    return 0.0 if first is None else first.steps[0].bps

@@ -1,0 +1,27 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a room has for its owner: packets to protect and send, and events, in the order of happening."""
+
+from __future__ import annotations
+
+from mediaserver.sfu.events import Event
+
+Outgoing = tuple[str, bytearray, bool]
+"""(transport id, plain packet, True for RTCP)."""
+
+
+class Outbox:
+    """Filled by the parts of a room, emptied by its owner after every call."""
+
+    def __init__(self) -> None:
+        self.packets: list[Outgoing] = []
+        self.events: list[Event] = []
+
+    def take_packets(self) -> list[Outgoing]:
+        """The packets since the last call; each is the caller's own."""
+        packets, self.packets = self.packets, []
+        return packets
+
+    def take_events(self) -> list[Event]:
+        """The events since the last call."""
+        events, self.events = self.events, []
+        return events

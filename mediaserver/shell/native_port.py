@@ -1,0 +1,133 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The media port with the compiled plane: one call receives and unprotects a batch, one protects and sends another.
+
+TCP, and whatever is not media, goes through the Python plane that this class extends.
+"""
+
+from __future__ import annotations
+
+import socket
+import time
+from typing import Any, Final, Literal
+
+import structlog
+
+from mediaserver import native
+from mediaserver.rtp import transport_feedback
+from mediaserver.sfu import fanout, intake
+from mediaserver.sfu.bandwidth import meter, outgoing
+from mediaserver.sfu.outbox import Outgoing
+from mediaserver.shell import srtp as door
+from mediaserver.shell.media_port import Host, MediaPort, Path, UdpPath
+from mediaserver.shell.srtp import Srtp
+
+log = structlog.get_logger(__name__)
+
+_OTHER: Final = 0
+_RTP: Final = 1
+_RTCP: Final = 2
+"""Kinds of datagram in `native.receive`'s answer."""
+
+
+class PlaneMissing(Exception):
+    """The compiled plane is asked for and not there; the text is one sentence for the technician."""
+
+
+class NativePort(MediaPort):
+    """As MediaPort; needs `native.module` and the addresses of libsrtp's functions."""
+
+    def __init__(self, host: Host, module: Any) -> None:
+        super().__init__(host)
+        self._native = module
+        self._table: dict[bytes, tuple[int, Any, Path]] = {}
+        self._addresses: dict[Path, bytes] = {}
+        self._native_routes: dict[str, tuple[int, bytes]] = {}
+
+    def assign(self, path: Path, owner: Any, srtp: Srtp | None) -> None:
+        """As the base class says."""
+        super().assign(path, owner, srtp)
+        if isinstance(path, tuple):
+            address = self._addresses[path] = self._sockaddr(path)
+            self._table[address] = (0 if srtp is None else srtp.rx_address, owner, path)
+
+    def release(self, path: Path) -> None:
+        """As the base class says."""
+        super().release(path)
+        address = self._addresses.pop(path, None)
+        if address is not None:
+            self._table.pop(address, None)
+
+    def _sockaddr(self, path: UdpPath) -> bytes:
+        address = self._native.sockaddr(path[0].partition("%")[0], path[1])
+        assert isinstance(address, bytes)
+        return address
+
+    def route(self, name: str, path: Path | None, srtp: Srtp | None) -> None:
+        """As the base class says."""
+        super().route(name, path, srtp)
+        if isinstance(path, tuple) and srtp is not None:
+            self._native_routes[name] = srtp.tx_address, self._sockaddr(path)
+        else:
+            self._native_routes.pop(name, None)
+
+    def _read(self, udp: socket.socket) -> None:
+        try:
+            came = self._native.receive(udp.fileno(), self._table)
+        except OSError as error:  # an ICMP answer to an earlier send; the socket is good
+            log.debug("udp_receive", error=error.errno)
+            return
+        now = time.monotonic()
+        self.counters["received"] += len(came)
+        host = self._host
+        media = host.media
+        for owner, path, kind, data in came:
+            if kind == _RTP:
+                media(owner, data, False, now)
+            elif kind == _OTHER:
+                host.other(data, path, path)
+            else:
+                media(owner, data if kind == _RTCP else None, kind == _RTCP, now)
+
+    def send_media(self, packets: list[Outgoing]) -> None:
+        """As the base class says, in one call for all transports."""
+        assert self._udp is not None
+        rest: list[Outgoing] = []
+        sent, dropped, error = self._native.send(self._udp.fileno(), self._gso, packets, self._native_routes, rest)
+        self.counters["sent"] += sent + dropped
+        self.counters["send_dropped"] += dropped
+        if error:
+            self._no_gso(error)
+        if rest:
+            super().send_media(rest)
+
+
+def use(module: Any | None) -> None:
+    """Take the loops of the compiled plane, or the reference in Python for None. Rooms are made after this."""
+    for part in (fanout, intake, transport_feedback, meter, outgoing):
+        part.use(module)
+
+
+def _fits(module: Any, functions: tuple[int, int, int, int]) -> bool:
+    """Take the module, unless it was built from other sources than these."""
+    try:
+        module.use(*functions)
+        use(module)
+    except (AttributeError, TypeError, ValueError) as error:
+        log.warning("plane_stale", error=str(error), how=native.HOW)
+        return False
+    return True
+
+
+def open_port(host: Host, plane: Literal["auto", "python", "native"]) -> MediaPort:
+    """The port with the wanted plane; `auto` takes the compiled one where it is there. Raises PlaneMissing when
+    `native` is wanted and missing."""
+    functions = door.addresses()
+    module = None if plane == "python" or functions is None else native.load()
+    if module is None or functions is None or not _fits(module, functions):
+        use(None)
+        if plane == "native":
+            raise PlaneMissing(f"VIDEOHOME_PLANE is native, but the compiled plane is missing: {native.HOW}")
+        log.info("plane", plane="python")
+        return MediaPort(host)
+    log.info("plane", plane="native")
+    return NativePort(host, module)

@@ -1,0 +1,94 @@
+# SPDX-License-Identifier: Apache-2.0
+"""When lost packets are asked for: at once, again every round trip, echoed where requests are lost too."""
+
+from __future__ import annotations
+
+import pytest
+
+from mediaserver.sfu.nack import (
+    ECHO_AFTER_S,
+    MAX_AGE_S,
+    MAX_MISSING,
+    MAX_REORDER_S,
+    MAX_TRIES,
+    NackGenerator,
+)
+
+
+def asked_at(nack: NackGenerator, until_s: float, loss: float = 0.0) -> list[tuple[float, int]]:
+    """(ms, number) of every request when the clock ticks each millisecond."""
+    return [(ms, number) for ms in range(int(until_s * 1000)) for number in nack.due(ms / 1000, loss)]
+
+
+def test_a_gap_is_asked_for_at_once_and_again_every_round_trip() -> None:
+    nack = NackGenerator()
+    assert nack.gap(7, 7, 0.0)
+    assert nack.fresh
+    moments = [ms for ms, _ in asked_at(nack, 0.5)]
+    assert moments == pytest.approx([0, 110, 220, 330, 440], abs=1)
+    assert not nack.fresh
+
+
+def test_a_request_is_echoed_once_where_the_link_loses() -> None:
+    nack = NackGenerator()
+    nack.gap(7, 8, 0.0)
+    moments = [ms for ms, number in asked_at(nack, 0.2, loss=0.05) if number == 7]
+    echo = int(ECHO_AFTER_S * 1000)
+    assert moments == pytest.approx([0, echo, 110, 110 + echo], abs=1)
+
+
+@pytest.mark.parametrize("rtt_s", [0.005, 0.03, 0.1, 0.3])
+def test_the_round_trip_is_learned_though_requests_are_lost(rtt_s: float) -> None:
+    """Every fourth first request is lost; its repair takes a request more, and does not count."""
+    nack = NackGenerator()
+    for number in range(60):
+        nack.gap(number, number, number * 1.0)
+        nack.due(number * 1.0)
+        nack.due(number + 0.15)
+        nack.arrived(number, number + rtt_s + (0.15 if number % 4 == 0 else 0.0), resent=rtt_s < 0.02)
+    assert nack.rtt_s == pytest.approx(rtt_s, abs=0.01)
+    assert (nack.repaired, nack.lost) == (60, 60)
+
+
+def test_a_link_that_reorders_makes_the_first_request_wait() -> None:
+    nack = NackGenerator()
+    nack.gap(1, 1, 0.0)
+    assert nack.due(0.0) == [1]
+    nack.arrived(1, 0.012)
+    assert nack.lost == 0, "it was overtaken, not lost"
+    nack.gap(2, 2, 1.0)
+    assert nack.due(1.0) == []
+    assert nack.due(1.0 + MAX_REORDER_S) == [2]
+    assert nack.lost == 1
+
+
+def test_the_wait_for_reordered_packets_is_forgotten_on_a_link_that_only_loses() -> None:
+    nack = NackGenerator()
+    nack.gap(1, 1, 0.0)
+    nack.due(0.0)
+    nack.arrived(1, 0.012)
+    for number in range(2, 302):
+        nack.gap(number, number, float(number))
+        nack.due(number + 0.03)
+        nack.arrived(number, number + 0.13)
+    nack.gap(900, 900, 900.0)
+    assert nack.due(900.001) == [900]
+
+
+@pytest.mark.parametrize(("rtt_s", "reason"), [(0.02, "tries"), (0.5, "age")])
+def test_it_gives_up_after_so_many_tries_or_so_long(rtt_s: float, reason: str) -> None:
+    nack = NackGenerator()
+    nack.rtt_s = rtt_s
+    nack.gap(1, 1, 0.0)
+    requests = asked_at(nack, 3.0)
+    assert nack.given_up == 1 and len(nack) == 0
+    assert (len(requests) == MAX_TRIES) == (reason == "tries")
+    assert requests[-1][0] <= MAX_AGE_S * 1000
+
+
+@pytest.mark.parametrize(("more", "repaired"), [(0, True), (1, False)])
+def test_an_outage_is_not_asked_for(more: int, repaired: bool) -> None:
+    nack = NackGenerator()
+    assert nack.gap(1, MAX_MISSING + more, 0.0) is repaired
+    assert len(nack) == (MAX_MISSING if repaired else 0)
+    assert nack.given_up == (0 if repaired else MAX_MISSING + 1)
