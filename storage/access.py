@@ -23,13 +23,17 @@ from storage.ids import new_id
 from storage.secret_files import secret_bytes
 
 ROOM_TOKEN_LIFE_S = 60
+DOOR_TOKEN_LIFE_S = 24 * 3600
 ORDER_LIFE_S = 30
 _ALGORITHM = "HS256"
 _CLOCK_TOLERANCE_S = 5
 """Both programs may run on different machines; more than this between their clocks is a fault to be seen."""
 
 Right = Literal["publish", "subscribe"]
+DoorRight = Literal["publish", "watch"]
 Recording = Literal["off", "on", "paused", "stopped"]
+Source = Literal["mic", "cam", "screen"]
+Act = Literal["mute", "unmute", "ask_unmute", "admit", "raise_hand", "lower_hand", "spotlight"]
 
 
 class AccessDenied(Exception):
@@ -51,11 +55,31 @@ class RoomToken:
     name: str
     place: str
     rights: tuple[Right, ...] = ("publish", "subscribe")
+    admitted: bool = True
+    """False: comes in only where the room has no waiting room and is not locked, else waits for the host's word."""
+
+
+@dataclass(frozen=True)
+class DoorToken:
+    """What one program or device may do in one room by WHIP (publish) or WHEP (watch). A person puts it into the
+    device by hand, so it lives for hours; it is of no use for anything else.
+    """
+
+    county: str
+    room: str
+    session: str
+    peer_id: str
+    name: str
+    place: str
+    right: DoorRight
 
 
 @dataclass(frozen=True)
 class RoomOrder:
-    """The state that a room shall have. An order with a smaller `version` than one already obeyed is ignored."""
+    """The state that a room shall have. An order with a smaller `version` than one already obeyed is ignored.
+
+    `version` belongs to the recording, `moderation_version` to what stands below it: the two change apart.
+    """
 
     county: str
     room: str
@@ -63,6 +87,15 @@ class RoomOrder:
     recording: Recording
     version: int
     reason: str = ""
+    moderation_version: int = 0
+    host: str = ""
+    """Peer id of the host; empty while nobody is."""
+    locked: bool = False
+    """Nobody new comes in."""
+    waiting_room: bool = False
+    """Whoever is new waits until the host lets them in."""
+    barred: tuple[str, ...] = ()
+    """Peer ids that were removed or denied, and may not come in."""
 
 
 @dataclass(frozen=True)
@@ -81,6 +114,8 @@ class CloseOrder:
 
     room: str
     reason: str = ""
+    moved: bool = False
+    """The room goes on elsewhere: pages are told to come back, nobody has left."""
 
 
 @dataclass(frozen=True)
@@ -92,13 +127,55 @@ class RemoveOrder:
     reason: str = ""
 
 
-Order = RoomOrder | EventOrder | CloseOrder | RemoveOrder
-_Body = TypeVar("_Body", bound=RoomToken | Order)
+@dataclass(frozen=True)
+class CameraWish:
+    """One IP camera that shall be in the room as a peer of its own. `password` is sealed (`storage.camera_passwords`):
+    it lies open in no message and no log."""
+
+    camera_id: str
+    peer_id: str
+    name: str
+    place: str
+    address: str
+    username: str
+    password: str
+    transport: Literal["tcp", "udp"]
+    sound: bool
+
+
+@dataclass(frozen=True)
+class CamerasOrder:
+    """The IP cameras that the room shall have, all of them; others of the room are taken out."""
+
+    county: str
+    room: str
+    session: str
+    cameras: tuple[CameraWish, ...]
+
+
+@dataclass(frozen=True)
+class ModerateOrder:
+    """One act of the host (or of a person about their own hand) in the running room, already allowed by `web`."""
+
+    room: str
+    action: Act
+    peer_id: str
+    """Whom it is about; empty: everybody (mute, lower_hand), nobody (spotlight)."""
+    by_peer_id: str
+    by_name: str
+    source: Source = "mic"
+    """What is muted, or asked to be switched on."""
+
+
+Order = RoomOrder | EventOrder | CloseOrder | RemoveOrder | ModerateOrder | CamerasOrder
+_Body = TypeVar("_Body", bound=RoomToken | DoorToken | Order)
 _ORDER_KINDS: dict[str, type[Order]] = {
     "room": RoomOrder,
     "event": EventOrder,
     "close": CloseOrder,
     "remove": RemoveOrder,
+    "cameras": CamerasOrder,
+    "moderate": ModerateOrder,
 }
 _KIND_NAMES = {kind: name for name, kind in _ORDER_KINDS.items()}
 
@@ -117,6 +194,18 @@ def verify_room_token(secrets_dir: Path, text: str, *, now_s: float | None = Non
     return _shape(RoomToken, _verify(secrets_dir, "room", text, ROOM_TOKEN_LIFE_S, now_s))
 
 
+def mint_door_token(secrets_dir: Path, token: DoorToken, *, life_s: int, now_s: float | None = None) -> str:
+    """Sign `token` for at most a day. Raises ValueError for a longer life, OSError when the key cannot be read."""
+    if not 0 < life_s <= DOOR_TOKEN_LIFE_S:
+        raise ValueError(f"a door token lives 1 to {DOOR_TOKEN_LIFE_S} s")
+    return _mint(secrets_dir, "door", asdict(token), life_s, now_s)
+
+
+def verify_door_token(secrets_dir: Path, text: str, *, now_s: float | None = None) -> DoorToken:
+    """The permission in `text`. Raises AccessDenied, OSError when the key cannot be read."""
+    return _shape(DoorToken, _verify(secrets_dir, "door", text, DOOR_TOKEN_LIFE_S, now_s))
+
+
 def mint_order(secrets_dir: Path, order: Order, *, now_s: float | None = None) -> str:
     """Sign an order to the mediaserver. Raises OSError when the key cannot be read."""
     claims = {"kind": _KIND_NAMES[type(order)], "body": asdict(order)}
@@ -133,7 +222,7 @@ def verify_order(secrets_dir: Path, text: str, *, now_s: float | None = None) ->
 
 
 def _key(secrets_dir: Path, audience: str) -> OctKey:
-    name = {"room": "room_token.key", "control": "control.key"}[audience]
+    name = {"room": "room_token.key", "door": "door_token.key", "control": "control.key"}[audience]
     return OctKey.import_key(secret_bytes(secrets_dir / name))
 
 

@@ -5,11 +5,16 @@ from __future__ import annotations
 
 import hashlib
 import os
+import secrets
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
+from storage import disk
+
 _BLOCK_BYTES = 1024 * 1024
+UNFINISHED = ".tmp"
+"""How names of files end that are not yet in their place."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,27 +28,31 @@ class Digests:
 
 def sync_folder(folder: Path) -> None:
     """Make new, renamed and removed names in `folder` durable. Raises OSError."""
-    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
+    disk.door.sync_folder(folder)
 
 
 def write_atomically(path: Path, data: bytes, mode: int = 0o644) -> None:
     """Replace `path` by `data` so that a reader or a power cut sees the old or the new file whole. Raises OSError."""
-    handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".tmp", dir=path.parent)
+    fresh = path.with_name(f".{path.name}.{secrets.token_hex(8)}{UNFINISHED}")
     try:
-        with os.fdopen(handle, "wb") as file:
-            os.fchmod(file.fileno(), mode)
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(name, path)
+        handle = disk.door.create(fresh, mode, fresh=True)
+        try:
+            os.fchmod(handle, mode)
+            disk.door.write_at(handle, data, 0)
+            disk.door.sync(handle)
+        finally:
+            disk.door.close(handle)
+        disk.door.replace(fresh, path)
     except BaseException:
-        Path(name).unlink(missing_ok=True)
+        disk.door.remove(fresh)
         raise
     sync_folder(path.parent)
+
+
+def remove_unfinished(folder: Path) -> None:
+    """Remove what a kill left of `write_atomically` in this folder; nobody may be writing there. Raises OSError."""
+    for path in folder.glob(f".*{UNFINISHED}"):
+        disk.door.remove(path)
 
 
 def secret_folder(folder: Path) -> Path:

@@ -14,8 +14,10 @@ from storage.ids import is_county, is_id
 
 _TRACK = re.compile(r"^[A-Za-z0-9][A-Za-z0-9_-]{0,95}$")
 _SEGMENT = re.compile(r"^e(\d{3,})-s(\d{5,})\.webm$")
-SOURCES = ("mic", "cam", "screen")
-"""What a track may show: microphone, camera, shared screen."""
+_DERIVED = re.compile(r"^[a-z][a-z0-9-]{0,39}\.(mp4|json|jpg)$")
+_SHA256 = re.compile(r"^[0-9a-f]{64}$")
+SOURCES = ("mic", "cam", "screen", "screen_audio")
+"""What a track may hold: microphone, camera, shared screen and its sound."""
 
 
 class KeyFault(ValueError):
@@ -51,6 +53,31 @@ class ManifestKey:
 
 
 @dataclass(frozen=True, slots=True)
+class ManifestVersionKey:
+    """The manifest once more under its own digest, where the store enforces no lock: what is written over it shows."""
+
+    county: str
+    session_id: str
+    sha256: str
+
+    def __str__(self) -> str:
+        if not _SHA256.match(self.sha256):
+            raise KeyFault(f"{self.sha256!r} is no digest")
+        return f"{session_folder(self.county, self.session_id)}manifests/{self.sha256}.json"
+
+
+@dataclass(frozen=True, slots=True)
+class StampKey:
+    """The time stamp (RFC 3161) of a session's manifest, where an authority was asked for one."""
+
+    county: str
+    session_id: str
+
+    def __str__(self) -> str:
+        return f"{session_folder(self.county, self.session_id)}manifest.tsr"
+
+
+@dataclass(frozen=True, slots=True)
 class TranscriptKey:
     """One raw transcript as the speech engine gave it."""
 
@@ -64,7 +91,24 @@ class TranscriptKey:
         return f"{session_folder(self.county, self.session_id)}transcripts/{self.transcript_id}.json"
 
 
-ObjectKey = SegmentKey | ManifestKey | TranscriptKey
+@dataclass(frozen=True, slots=True)
+class DerivedKey:
+    """One file that was made of the recording afterwards, such as a composite video; never part of the record."""
+
+    county: str
+    session_id: str
+    derivative_id: str
+    name: str
+
+    def __str__(self) -> str:
+        if not is_id(self.derivative_id):
+            raise KeyFault(f"{self.derivative_id!r} is no derivative id")
+        if not _DERIVED.match(self.name):
+            raise KeyFault(f"{self.name!r} is no name of a derived file")
+        return f"{session_folder(self.county, self.session_id)}derivatives/{self.derivative_id}/{self.name}"
+
+
+ObjectKey = SegmentKey | ManifestKey | ManifestVersionKey | StampKey | TranscriptKey | DerivedKey
 
 
 def session_folder(county: str, session_id: str) -> str:
@@ -93,9 +137,24 @@ def manifest_key(county: str, session_id: str) -> str:
     return str(ManifestKey(county, session_id))
 
 
+def manifest_versions(county: str, session_id: str) -> str:
+    """Common start, with its slash, of the kept versions of a session's manifest. Raises KeyFault."""
+    return f"{session_folder(county, session_id)}manifests/"
+
+
+def stamp_key(county: str, session_id: str) -> str:
+    """Key of the time stamp of a session's manifest. Raises KeyFault."""
+    return str(StampKey(county, session_id))
+
+
 def transcript_key(county: str, session_id: str, transcript_id: str) -> str:
     """Key of one transcript. Raises KeyFault."""
     return str(TranscriptKey(county, session_id, transcript_id))
+
+
+def derived_key(county: str, session_id: str, derivative_id: str, name: str) -> str:
+    """Key of one derived file. Raises KeyFault."""
+    return str(DerivedKey(county, session_id, derivative_id, name))
 
 
 def track_id(peer_id: str, source: str) -> str:
@@ -120,8 +179,14 @@ def _parse(parts: list[str]) -> ObjectKey | None:
     match parts:
         case [county, "sessions", session_id, "manifest.json"]:
             return ManifestKey(county, session_id)
+        case [county, "sessions", session_id, "manifests", name] if name.endswith(".json"):
+            return ManifestVersionKey(county, session_id, name.removesuffix(".json"))
+        case [county, "sessions", session_id, "manifest.tsr"]:
+            return StampKey(county, session_id)
         case [county, "sessions", session_id, "transcripts", name] if name.endswith(".json"):
             return TranscriptKey(county, session_id, name.removesuffix(".json"))
+        case [county, "sessions", session_id, "derivatives", derivative_id, name]:
+            return DerivedKey(county, session_id, derivative_id, name)
         case [county, "sessions", session_id, "tracks", track, name]:
             found = _SEGMENT.match(name)
             return SegmentKey(county, session_id, track, int(found[1]), int(found[2])) if found else None

@@ -11,8 +11,8 @@ manifests are equal exactly when their bytes are, and the seal can be checked by
 
 from __future__ import annotations
 
+import hashlib
 import json
-import math
 from dataclasses import asdict, dataclass, field
 from functools import cache
 from typing import Any, Literal
@@ -23,9 +23,12 @@ VERSION = 1
 _STRICT = ConfigDict(extra="forbid", strict=True)
 
 Kind = Literal["audio", "video"]
-Codec = Literal["opus", "vp8"]
-Source = Literal["mic", "cam", "screen"]
+Codec = Literal["opus", "vp8", "h264", "vp9", "av1"]
+Source = Literal["mic", "cam", "screen", "screen_audio"]
 Cause = Literal["loss", "recorder_down", "mediaserver_down", "feed_overflow", "disk_full", "paused", "publisher_away"]
+
+EXCUSED: frozenset[str] = frozenset({"paused", "publisher_away"})
+"""Gaps of these causes leave a recording complete: nothing that should be there is missing."""
 
 
 class ManifestFault(ValueError):
@@ -189,6 +192,11 @@ class Manifest:
         return canonical(asdict(self))
 
 
+def next_chain(previous: str, sha256: str) -> str:
+    """Chain value of a segment after `previous` (empty text for a track's first)."""
+    return hashlib.sha256((previous + sha256).encode("ascii")).hexdigest()
+
+
 @cache
 def _adapter() -> TypeAdapter[Manifest]:
     return TypeAdapter(Manifest)
@@ -238,12 +246,8 @@ def _canonical(value: object) -> str:
 
 def _number(value: int | float) -> str:
     # Within these bounds fixed notation with six decimals is what ECMAScript prints for the parsed value.
-    if (
-        not math.isfinite(value)
-        or abs(value) > 9_000_000_000_000_000
-        or (isinstance(value, float) and abs(value) > 9e9)
-    ):
-        raise ManifestFault(f"the number {value!r} is too large for a manifest")
+    if abs(value) > 9_000_000_000_000_000 or (isinstance(value, float) and not abs(value) <= 9e9):
+        raise ManifestFault("a number is too large for a manifest")
     if isinstance(value, int):
         return str(value)
     text = f"{value:.6f}".rstrip("0").rstrip(".")

@@ -4,8 +4,6 @@
 from __future__ import annotations
 
 import heapq
-import json
-import os
 import random
 import threading
 import time
@@ -15,7 +13,10 @@ from pathlib import Path
 
 import structlog
 
+from storage import disk
+from storage.files import digests_of_file
 from storage.objects.protocol import DigestMismatch, ObjectMissing, ObjectStore, StoreError
+from storage.queue_journal import QueueJournal
 
 log = structlog.get_logger(__name__)
 
@@ -23,7 +24,6 @@ RETRY_FIRST_S = 0.5
 RETRY_LAST_S = 30.0
 """Pause between attempts on one file; it doubles up to this, with a quarter of chance, and never ends."""
 JOURNAL = "uploads.jsonl"
-JOURNAL_REWRITE_LINES = 10_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +48,7 @@ class Uploader:
     """Thread-safe queue of files on their way from the spool to the store.
 
     `open_store` is called again after each failure, because the embedded store may come back on another port.
+    `on_stored` (key, digest, size) is called in the upload's thread before the local copy goes: after a kill, again.
     """
 
     def __init__(
@@ -56,17 +57,18 @@ class Uploader:
         open_store: Callable[[], ObjectStore],
         *,
         on_uploaded: Callable[[str], None] = lambda key: None,
+        on_stored: Callable[[str, str, int], None] = lambda key, sha256, size: None,
         parallel: int = 2,
     ) -> None:
         self._spool_dir, self._open_store, self._on_uploaded = spool_dir, open_store, on_uploaded
-        self._parallel = parallel
+        self._on_stored, self._parallel = on_stored, parallel
         self._condition = threading.Condition()
         self._jobs: dict[str, _Job] = {}
         self._queue: list[_Job] = []
         self._threads: list[threading.Thread] = []
         self._closing = False
         self._last_error: str | None = None
-        self._lines = 0
+        self._journal = QueueJournal(spool_dir / JOURNAL)
 
     def start(self) -> None:
         """Take up what the journal says is waiting, and begin to upload in threads. Raises OSError for the spool."""
@@ -84,7 +86,7 @@ class Uploader:
     def add(self, path: Path, key: str, sha256: str) -> None:
         """Queue a finished, fsynced file under the spool; when this returns, the order survives a kill -9."""
         with self._condition:
-            self._append({"put": key, "path": str(path.relative_to(self._spool_dir)), "sha256": sha256})
+            self._journal.append(self._entry(path, key, sha256))
             self._enqueue(path, key, sha256)
             self._condition.notify()
 
@@ -152,57 +154,43 @@ class Uploader:
             self._condition.notify()
 
     def _succeeded(self, job: _Job) -> None:
+        self._on_stored(job.key, job.sha256, job.size)
+        # The copy goes first: on a full disk its room is what lets the journal's line be written.
+        disk.door.remove(job.path)
         with self._condition:
             self._forget(job)
             for other in self._queue:  # the store answers again: do not wait out the pauses of the others
                 other.due, other.pause_s = 0.0, RETRY_FIRST_S
             heapq.heapify(self._queue)
             self._condition.notify_all()
-        job.path.unlink(missing_ok=True)
         self._last_error = None
         self._on_uploaded(job.key)
 
     def _forget(self, job: _Job) -> None:
         self._jobs.pop(job.key, None)
-        self._append({"done": job.key})
-        if self._lines > JOURNAL_REWRITE_LINES:
-            self._rewrite_journal()
+        try:
+            self._journal.append({"done": job.key})
+            if self._journal.long:
+                self._rewrite_journal()
+        except OSError as error:
+            # A missing line costs nothing: at the next start the file is not there, so nothing is queued.
+            log.warning("upload_journal_not_written", key=job.key, reason=str(error))
 
     def _read_journal(self) -> list[tuple[Path, str, str]]:
-        """Orders that have no end yet. A torn last line is what a kill leaves; it was never promised."""
+        """Orders that have no end yet."""
         found: dict[str, tuple[Path, str, str]] = {}
-        try:
-            lines = (self._spool_dir / JOURNAL).read_bytes().splitlines()
-        except FileNotFoundError:
-            return []
-        for line in lines:
-            try:
-                entry = json.loads(line)
-            except ValueError:
-                continue
+        for entry in self._journal.entries():
             if "put" in entry:
                 found[entry["put"]] = (self._spool_dir / entry["path"], entry["put"], entry["sha256"])
             else:
-                found.pop(entry.get("done"), None)
+                found.pop(entry.get("done", ""), None)
         return list(found.values())
 
-    def _append(self, entry: dict[str, str]) -> None:
-        with (self._spool_dir / JOURNAL).open("ab") as out:
-            out.write(json.dumps(entry).encode() + b"\n")
-            out.flush()
-            os.fsync(out.fileno())
-        self._lines += 1
-
     def _rewrite_journal(self) -> None:
-        path, fresh = self._spool_dir / JOURNAL, self._spool_dir / (JOURNAL + ".new")
-        with fresh.open("wb") as out:
-            for job in self._jobs.values():
-                relative = str(job.path.relative_to(self._spool_dir))
-                out.write(json.dumps({"put": job.key, "path": relative, "sha256": job.sha256}).encode() + b"\n")
-            out.flush()
-            os.fsync(out.fileno())
-        fresh.replace(path)
-        self._lines = len(self._jobs)
+        self._journal.rewrite(self._entry(job.path, job.key, job.sha256) for job in self._jobs.values())
+
+    def _entry(self, path: Path, key: str, sha256: str) -> dict[str, str]:
+        return {"put": key, "path": str(path.relative_to(self._spool_dir)), "sha256": sha256}
 
 
 def _put_checked(store: ObjectStore, job: _Job) -> None:
@@ -217,5 +205,9 @@ def _put_checked(store: ObjectStore, job: _Job) -> None:
         pass
     store.put_file(job.key, job.path, job.sha256)
     found = store.stored_sha256(job.key)
-    if found != (job.sha256, job.size):
-        raise DigestMismatch(f"The store holds other bytes than were sent for {job.key}; it is sent again.")
+    if found == (job.sha256, job.size):
+        return
+    local = digests_of_file(job.path)
+    if (local.sha256, local.bytes) != (job.sha256, job.size):
+        raise DigestMismatch(f"The file {job.path} changed on this disk after it was sealed; check the disk.")
+    raise DigestMismatch(f"The store holds other bytes than were sent for {job.key}; it is sent again.")

@@ -9,6 +9,7 @@ from __future__ import annotations
 import importlib
 import os
 import sys
+from pathlib import Path
 from typing import Annotated, NoReturn
 
 import typer
@@ -34,13 +35,15 @@ def settings_or_exit() -> Settings:
     try:
         return load_settings()
     except SettingsFault as fault:
-        Console(stderr=True).print(str(fault), style="red", markup=False, highlight=False)
+        Console(stderr=True, soft_wrap=True).print(str(fault), style="red", markup=False, highlight=False)
         raise SystemExit(EXIT_CONFIGURATION) from None
 
 
 def _become(module: str) -> NoReturn:
     """Replace this process by `python -m module`, so that signals reach the program itself."""
-    os.execv(sys.executable, [sys.executable, "-m", module])  # noqa: S606 - a fixed module, no shell
+    from storage.cli.supervisor import program_environment
+
+    os.execve(sys.executable, [sys.executable, "-m", module], program_environment())  # noqa: S606 - no shell
 
 
 @app.command()
@@ -81,6 +84,53 @@ def doctor(
 ) -> None:
     """Check ports, certificate, disk, bucket, model, codecs and clock; say what is wrong and what to do."""
     from storage.cli.doctor import run
+
+    raise SystemExit(run(settings_or_exit(), json_out=json_out))
+
+
+@app.command()
+def verify(
+    target: Annotated[
+        str, typer.Argument(help="Session id (read from the store), or the folder or zip it was exported to.")
+    ],
+    key: Annotated[str, typer.Option(help="Public key (hex) that must have sealed it; default: this machine's.")] = "",
+    code: Annotated[str, typer.Option(help="Integrity code that must be the recording's, as it stands on paper.")] = "",
+    authority: Annotated[
+        Path | None,
+        typer.Option(help="Root certificate (PEM) of the time stamp authority; default: timestamp_certificate."),
+    ] = None,
+    copy: Annotated[bool, typer.Option("--copy", help="Read it from the second store.")] = False,
+) -> None:
+    """Check a recording: its seal, its chain, and every segment's size and digests."""
+    from storage.cli.verify import Expected, run
+
+    raise SystemExit(run(settings_or_exit(), target, Expected(key, code, authority, copy)))
+
+
+@app.command("verify-audit")
+def verify_audit(
+    noted: Annotated[str, typer.Option(help="An end noted earlier (NUMBER:SHA-256); it must be there.")] = "",
+) -> None:
+    """Check the audit: its chain from the first row to the last, none changed, missing or moved."""
+    from storage.cli.verify_audit import run
+
+    raise SystemExit(run(settings_or_exit(), noted=noted))
+
+
+@app.command()
+def expire(
+    really: Annotated[bool, typer.Option("--really", help="Delete; without it nothing is changed.")] = False,
+    json_out: Annotated[bool, typer.Option("--json", help="Print what is due as JSON.")] = False,
+) -> None:
+    """List the recordings that reached their time, or delete them. Nothing under hold, nothing before its time."""
+    run = importlib.import_module("web.expire_command").run
+    raise SystemExit(run(settings_or_exit(), really=really, json_out=json_out))
+
+
+@app.command()
+def reconcile(json_out: Annotated[bool, typer.Option("--json", help="Print the findings as JSON.")] = False) -> None:
+    """Compare database, store and spool; say what is missing, left over or unknown. Changes nothing."""
+    from storage.cli.reconcile import run
 
     raise SystemExit(run(settings_or_exit(), json_out=json_out))
 

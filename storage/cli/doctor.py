@@ -12,18 +12,25 @@ import ssl
 import struct
 import time
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
-from typing import Literal
+from pathlib import Path
+from typing import Literal, NoReturn
 
+from cryptography import x509
 from rich.console import Console
 
-from storage.cli.serve import port_fault
+from storage.cli.serve import is_ready, port_fault
 from storage.settings import Settings
 
 CODECS = (("vp8", "r"), ("opus", "r"), ("opus", "w"))
 """(codec, decode or encode) that playing, transcribing and testing a recording need."""
 _OLDEST_SANE_YEAR = 2025
+_WARN_DAYS = 14
+_PATIENCE_S = 10.0
+"""A program that was just started, or started again, may take so long to answer."""
+_SOCKETS = {"mediaserver": "media.sock", "recorder": "recorder.sock"}
 
 
 @dataclass(frozen=True)
@@ -53,10 +60,13 @@ def run(settings: Settings, *, json_out: bool) -> int:
 def examine(settings: Settings) -> Iterator[Finding]:
     """Every check in turn. A check that breaks is itself a finding."""
     checks: tuple[tuple[str, Callable[[Settings], Iterator[Finding]]], ...] = (
+        ("programs", programs),
         ("ports", ports),
         ("certificate", certificate),
         ("disk", disk),
         ("bucket", bucket),
+        ("copy", second_store),
+        ("lock", lock),
         ("store exposure", store_exposure),
         ("model", model),
         ("codecs", codecs),
@@ -87,8 +97,8 @@ def ports(settings: Settings) -> Iterator[Finding]:
     ours = running(settings)
     for kind, port, name in (
         (socket.SOCK_STREAM, settings.https_port, f"port {settings.https_port}/TCP (https)"),
-        (socket.SOCK_DGRAM, settings.media_port, f"port {settings.media_port}/UDP (media)"),
-        (socket.SOCK_STREAM, settings.media_port, f"port {settings.media_port}/TCP (media)"),
+        *((socket.SOCK_DGRAM, port, f"port {port}/UDP (media)") for port in settings.media_ports),
+        *((socket.SOCK_STREAM, port, f"port {port}/TCP (media)") for port in settings.media_ports),
     ):
         reason = port_fault(settings.bind, port, kind)
         if ours:
@@ -104,40 +114,120 @@ def ports(settings: Settings) -> Iterator[Finding]:
             )
 
 
+def programs(settings: Settings) -> Iterator[Finding]:
+    """Whether the programs answer, when Video Home runs."""
+    if not running(settings):
+        yield Finding(
+            "programs", "ok", "Video Home is not running with this data folder; start it with: videohome serve"
+        )
+        return
+    deadline_s = time.monotonic() + _PATIENCE_S
+    while (silent := _silent_programs(settings)) and time.monotonic() < deadline_s:
+        time.sleep(0.5)
+    if silent:
+        logs = ", ".join(str(settings.data_dir / "logs" / f"{name}.log") for name in silent)
+        yield Finding("programs", "fail", f"{', '.join(silent)} does not answer; the reason is at the end of {logs}.")
+    else:
+        yield Finding("programs", "ok", "mediaserver, recorder and web answer.")
+
+
+def _silent_programs(settings: Settings) -> list[str]:
+    silent = [
+        f"{name}-{number}" if number else name
+        for number in range(settings.workers)
+        for name, path in _SOCKETS.items()
+        if not _answers(settings.worker_dir(number) / path)
+    ]
+    return silent if is_ready(settings) else [*silent, "web"]
+
+
+def _answers(path: Path) -> bool:
+    with closing(socket.socket(socket.AF_UNIX)) as probe:
+        probe.settimeout(3)
+        try:
+            probe.connect(str(path))
+        except OSError:
+            return False
+    return True
+
+
 def certificate(settings: Settings) -> Iterator[Finding]:
     """The certificate that browsers are shown."""
-    path = settings.tls_certificate or settings.data_dir / "tls" / "server.crt"
-    if not path.exists():
-        if settings.tls_certificate:
-            yield Finding("certificate", "fail", f"{path} does not exist; correct tls_certificate.")
-        else:
-            yield Finding("certificate", "ok", "will be made by the local authority at the first start.")
+    own = settings.tls_certificate is not None or settings.tls_key is not None
+    if own and (settings.tls_certificate is None or settings.tls_key is None):
+        yield Finding("certificate", "fail", "only one of tls_certificate and tls_key is set; set both, or neither.")
         return
-    from cryptography import x509
-
-    leaf = x509.load_pem_x509_certificates(path.read_bytes())[0]
-    days = (leaf.not_valid_after_utc - datetime.now(UTC)).days
-    names = ", ".join(_alternative_names(leaf))
-    if days < 0:
-        yield Finding("certificate", "fail", f"expired on {leaf.not_valid_after_utc:%Y-%m-%d}; put a new one in place.")
-    elif days < 14 and settings.tls_certificate:
-        yield Finding("certificate", "warn", f"expires in {days} days; put a new one in place.")
-    else:
-        yield Finding("certificate", "ok", f"good for {days} days, for {names}.")
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    path = settings.tls_certificate or settings.data_dir / "tls" / "server.crt"
     key = settings.tls_key or settings.data_dir / "tls" / "server.key"
+    if not own and not path.exists():
+        yield Finding("certificate", "ok", "will be made by the local authority at the first start.")
+        return
+    fault = _pair_fault(path, key)
+    if fault is not None:
+        repair = "" if own else "; remove both files, they are made anew at the next start"
+        yield Finding("certificate", "fail", f"{fault}{repair}.")
+        return
+    leaf = x509.load_pem_x509_certificates(path.read_bytes())[0]
+    yield _validity(leaf, own=own)
+    missing = [name for name in settings.names if not _covers(leaf, name)]
+    if missing:
+        then = "get one that does" if own else "it is made anew while Video Home runs or at its next start"
+        yield Finding("certificate names", "warn", f"the certificate does not name {', '.join(missing)}; {then}.")
+
+
+def _pair_fault(path: Path, key: Path) -> str | None:
+    """Why certificate and key cannot be used together, or None."""
+
+    def refuse() -> NoReturn:
+        raise _PassphraseAsked
+
     try:
-        context.load_cert_chain(path, key)
-    except (OSError, ssl.SSLError) as error:
-        yield Finding("certificate key", "fail", f"{key} does not fit {path} ({error}); correct tls_key.")
+        for file in (path, key):
+            file.read_bytes()
+        ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(path, key, password=refuse)
+        x509.load_pem_x509_certificates(path.read_bytes())
+    except _PassphraseAsked:
+        return f"the key {key} has a passphrase; store it without one"
+    except ssl.SSLError as error:
+        if "MISMATCH" in str(error):
+            return f"the key {key} does not belong to the certificate {path}; set the pair that fits"
+        return f"{path} or {key} is not in PEM form; convert it to PEM"
+    except OSError as error:
+        return f"{error.filename} cannot be read ({error.strerror}); correct the path or give this user access"
+    except ValueError:
+        return f"{path} is not in PEM form; convert it to PEM"
+    return None
 
 
-def _alternative_names(leaf: object) -> list[str]:
-    from cryptography import x509
+class _PassphraseAsked(Exception):
+    """The key is encrypted."""
 
-    assert isinstance(leaf, x509.Certificate)
-    names = leaf.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+
+def _validity(leaf: x509.Certificate, *, own: bool) -> Finding:
+    now = datetime.now(UTC)
+    days = (leaf.not_valid_after_utc - now).days
+    renew = "put a new one in place" if own else "restart Video Home, which makes a new one"
+    if leaf.not_valid_before_utc > now:
+        since = f"{leaf.not_valid_before_utc:%Y-%m-%d}"
+        return Finding("certificate", "fail", f"is good only from {since} on; look at this machine's date.")
+    if days < 0:
+        return Finding("certificate", "fail", f"expired on {leaf.not_valid_after_utc:%Y-%m-%d}; {renew}.")
+    if days < _WARN_DAYS:
+        return Finding("certificate", "warn", f"expires in {days} days; {renew}.")
+    return Finding("certificate", "ok", f"good for {days} days, for {', '.join(_names_in(leaf))}.")
+
+
+def _names_in(leaf: x509.Certificate) -> list[str]:
+    try:
+        names = leaf.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+    except x509.ExtensionNotFound:
+        return []
     return [*names.get_values_for_type(x509.DNSName), *map(str, names.get_values_for_type(x509.IPAddress))]
+
+
+def _covers(leaf: x509.Certificate, name: str) -> bool:
+    wanted, names = name.lower(), [known.lower() for known in _names_in(leaf)]
+    return wanted in names or ("." in wanted and f"*.{wanted.split('.', 1)[1]}" in names)
 
 
 def disk(settings: Settings) -> Iterator[Finding]:
@@ -163,7 +253,7 @@ def disk(settings: Settings) -> Iterator[Finding]:
 
 def bucket(settings: Settings) -> Iterator[Finding]:
     """Write, read and delete a small object in the bucket."""
-    from storage.objects import StoreError, open_store
+    from storage.objects import StoreAway, StoreError, open_store
 
     if not settings.s3_endpoint and not running(settings):
         yield Finding("bucket", "ok", "the embedded store is started together with Video Home; not running now.")
@@ -172,11 +262,58 @@ def bucket(settings: Settings) -> Iterator[Finding]:
         store = open_store(settings)
         store.ensure_bucket()
         store.probe()
+    except StoreAway as fault:
+        where = f"the network and s3_endpoint ({settings.s3_endpoint})" if settings.s3_endpoint else _log(settings)
+        yield Finding("bucket", "fail", f"{str(fault).rstrip('.')}; look at {where}.")
+        return
     except StoreError as fault:
-        yield Finding("bucket", "fail", f"{fault}; check s3_endpoint, the keys and the network.")
+        yield Finding("bucket", "fail", f"{str(fault).rstrip('.')}; correct s3_access_key, s3_secret_key or s3_bucket.")
         return
     where = settings.s3_endpoint or "the embedded store"
     yield Finding("bucket", "ok", f"{settings.s3_bucket} on {where}: wrote, read and deleted a probe.")
+
+
+def second_store(settings: Settings) -> Iterator[Finding]:
+    """Write, read and delete a small object in the bucket of the copies."""
+    from storage.objects import StoreError, open_copy
+
+    try:
+        if (store := open_copy(settings)) is None:
+            return
+        store.ensure_bucket()
+        store.probe()
+    except StoreError as fault:
+        yield Finding("copy", "fail", f"{str(fault).rstrip('.')}; look at the network and the settings s3_copy_….")
+    else:
+        yield Finding(
+            "copy", "ok", f"{settings.s3_copy_bucket} on {settings.s3_copy_endpoint}: wrote and read a probe."
+        )
+
+
+def lock(settings: Settings) -> Iterator[Finding]:
+    """Whether the store enforces the lock that is set: a locked object is deleted and overwritten for a trial."""
+    from storage.objects import StoreError, open_store
+    from storage.objects.locking import find_out
+
+    if not settings.s3_endpoint and not running(settings):
+        return
+    try:
+        found = find_out(open_store(settings), settings)
+    except StoreError:
+        return  # said under "bucket"
+    if found is None:
+        yield Finding("lock", "ok", "switched off (s3_lock).")
+    elif found.enforced:
+        yield Finding("lock", "ok", f"the store kept an object locked in {settings.s3_lock} mode.")
+    elif found.found in ("no_versions", "no_lock"):
+        yield Finding("lock", "warn", "this bucket cannot lock; make a new one with Object Lock, or set s3_lock = off.")
+    else:
+        what = found.found.replace("_", " ")
+        yield Finding("lock", "fail", f"the store promises locks but {what}; do not rely on it, use another store.")
+
+
+def _log(settings: Settings) -> str:
+    return str(settings.data_dir / "logs" / "store.log")
 
 
 def store_exposure(settings: Settings) -> Iterator[Finding]:

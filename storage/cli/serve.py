@@ -10,20 +10,23 @@ import os
 import signal
 import socket
 import ssl
-import subprocess
 import sys
+import time
 import urllib.request
+from collections.abc import Iterable
 from contextlib import closing
 from typing import TextIO
 
 from rich.console import Console
 
 from storage.addresses import machine_addresses
-from storage.cli.supervisor import Program, StartFault, Supervisor
+from storage.cli.supervisor import Program, StartFault, Supervisor, program_environment
 from storage.settings import Settings
 
 READY_WITHIN_S = 60.0
 """All programs must answer within this time after the start."""
+PORT_WITHIN_S = 3.0
+"""A port that stays taken for so long belongs to somebody else."""
 
 console = Console(highlight=False, soft_wrap=True)
 
@@ -31,10 +34,8 @@ console = Console(highlight=False, soft_wrap=True)
 def run(settings: Settings) -> int:
     """Run until SIGINT or SIGTERM; the exit status is 0 after a clean stop, 1 when it could not start."""
     try:
-        lock = _prepare(settings)
-        first_password = _set_up(settings)
-        with closing(lock):
-            return asyncio.run(_serve(settings, first_password))
+        with closing(_prepare(settings)):
+            return asyncio.run(_serve(settings))
     except StartFault as fault:
         console.print(str(fault), style="red", markup=False)
         return 1
@@ -65,15 +66,26 @@ def _prepare(settings: Settings) -> TextIO:
     lock.flush()
     for kind, port, name in (
         (socket.SOCK_STREAM, settings.https_port, "https_port"),
-        (socket.SOCK_STREAM, settings.media_port, "media_port"),
-        (socket.SOCK_DGRAM, settings.media_port, "media_port"),
+        *(
+            (kind, port, "media_port")
+            for port in settings.media_ports
+            for kind in (socket.SOCK_STREAM, socket.SOCK_DGRAM)
+        ),
     ):
-        if (reason := port_fault(settings.bind, port, kind)) is not None:
+        if (reason := _port_stays_taken(settings.bind, port, kind)) is not None:
             raise StartFault(
                 f"Port {port} cannot be opened on {settings.bind} ({reason}); end the program that uses it "
                 f"or choose another port by VIDEOHOME_{name.upper()}."
             )
     return lock
+
+
+def _port_stays_taken(bind: str, port: int, kind: socket.SocketKind) -> str | None:
+    """As `port_fault`, but the programs of a serve that was just killed get a moment to end."""
+    deadline_s = time.monotonic() + PORT_WITHIN_S
+    while (reason := port_fault(bind, port, kind)) is not None and time.monotonic() < deadline_s:
+        time.sleep(0.1)
+    return reason
 
 
 def port_fault(bind: str, port: int, kind: socket.SocketKind) -> str | None:
@@ -89,31 +101,65 @@ def port_fault(bind: str, port: int, kind: socket.SocketKind) -> str | None:
     return None
 
 
-def _set_up(settings: Settings) -> str | None:
+async def _set_up(settings: Settings) -> str | None:
     """Bring the database up to date and make the first administrator; its one-time password, if there is a new one."""
-    step = subprocess.run(
-        [sys.executable, "-m", "web.first_admin"], capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL
+    step = await asyncio.create_subprocess_exec(
+        sys.executable,
+        "-m",
+        "web.first_admin",
+        stdin=asyncio.subprocess.DEVNULL,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+        env=program_environment(),
+        start_new_session=True,  # a Ctrl-C must not end a migration half way
     )
+    output, errors = await step.communicate()
     if step.returncode != 0:
-        lines = [line for line in step.stderr.strip().splitlines() if line] or ["no reason given"]
-        raise StartFault(lines[-1])
-    answer = json.loads(step.stdout.strip().splitlines()[-1])
+        lines = [line for line in errors.decode("utf-8", "replace").splitlines() if line.strip()]
+        raise StartFault(lines[-1] if lines else "The database could not be prepared, and no reason was given.")
+    answer = json.loads(output.decode().strip().splitlines()[-1])
     return answer.get("password") or None
 
 
-def _programs(settings: Settings) -> list[Program]:
-    programs = [
-        Program("mediaserver", ["-m", "mediaserver"]),
-        Program("recorder", ["-m", "mediaserver.recorder"]),
-        Program("worker", ["-m", "transcribe"]),
-        Program("web", ["-m", "web"]),
+_STOP_FIRST = ("worker", "web")
+"""Then the mediaservers, then their recorders, so that these take the last packets, and at the end the store."""
+
+
+def _named(kind: str, number: int) -> str:
+    """Name of a program of one media worker, also of its log."""
+    return f"{kind}-{number}" if number else kind
+
+
+def _worker_programs(
+    settings: Settings, kind: str, module: str, niceness: int, numbers: Iterable[int]
+) -> list[Program]:
+    return [Program(_named(kind, n), ["-m", module], {"VIDEOHOME_WORKER": str(n)}, niceness=niceness) for n in numbers]
+
+
+def _recorders(settings: Settings) -> list[int]:
+    """Numbers of the recorders: one beside each mediaserver, and one for each spool of an earlier, larger number."""
+    left = [
+        path.name.removeprefix("spool-") for path in settings.data_dir.glob("spool-*") if any(path.glob("*/sessions/*"))
     ]
-    if not settings.s3_endpoint:
-        programs.insert(0, Program("store", ["-m", "storage.embedded"]))
-    return programs
+    return sorted({*range(settings.workers), *(int(text) for text in left if text.isdigit())})
 
 
-async def _serve(settings: Settings, first_password: str | None) -> int:
+def _early_programs(settings: Settings) -> list[Program]:
+    """Those that need no database: they start while it is brought up to date."""
+    store = [] if settings.s3_endpoint else [Program("store", ["-m", "storage.embedded"])]
+    # A call must not stutter, nor wait long for a killed mediaserver, because something else is busy.
+    return [*store, *_worker_programs(settings, "mediaserver", "mediaserver", -10, range(settings.workers))]
+
+
+def _late_programs(settings: Settings) -> list[Program]:
+    """Those that nobody waits for at once: their many imports would make the pages wait."""
+    return [
+        *_worker_programs(settings, "recorder", "mediaserver.recorder", -5, _recorders(settings)),
+        Program("worker", ["-m", "transcribe"], niceness=10),
+    ]
+
+
+async def _serve(settings: Settings) -> int:
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
@@ -124,21 +170,34 @@ async def _serve(settings: Settings, first_password: str | None) -> int:
             console.print(f"The program {name} ended with status {status} and is started again.", style="yellow")
 
     supervisor = Supervisor(settings.data_dir / "logs", on_restart)
-    for program in _programs(settings):
-        supervisor.start(program)
     try:
-        if not await _wait_ready(settings, supervisor, stop):
+        for program in _early_programs(settings):
+            supervisor.start(program)
+        first_password = await _set_up(settings)
+        supervisor.start(Program("web", ["-m", "web"]))
+        ready = await _wait_ready(settings, supervisor, stop)
+        if ready and not stop.is_set():
+            for program in _late_programs(settings):
+                supervisor.start(program)
+            _banner(settings)
+        if first_password is not None:  # also when the start fails: it will never be shown again
+            console.print(f"\nFirst administrator:  user name admin  one-time password {first_password}", style="bold")
+            console.print("It is shown only now and must be changed at the first sign-in.")
+        if not ready:
             return 1
         if not stop.is_set():
-            _banner(settings, first_password)
+            console.print("\nCtrl-C stops everything.")
         await _stopped_or_faulty(stop, supervisor)
         if supervisor.fault.done():
             console.print(supervisor.fault.result(), style="red", markup=False)
             return 1
         return 0
+    except StartFault as fault:
+        console.print(str(fault), style="red", markup=False)
+        return 1
     finally:
         console.print("Stopping ...")
-        await supervisor.stop()
+        await supervisor.stop([*_STOP_FIRST, *(_named("mediaserver", n) for n in range(settings.workers))])
         console.print("Video Home has stopped; nothing is left running.")
 
 
@@ -171,8 +230,8 @@ async def _wait_ready(settings: Settings, supervisor: Supervisor, stop: asyncio.
 
 def is_ready(settings: Settings) -> bool:
     """True when the HTTPS front says that it and what it needs can serve."""
-    context = ssl.create_default_context()
-    # Only this machine's own readiness is asked, with no secret in the question.
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    # Only this machine's own readiness is asked, with no secret in the question: nothing to verify, no roots to load.
     context.check_hostname = False
     context.verify_mode = ssl.CERT_NONE
     host = "127.0.0.1" if settings.bind in ("0.0.0.0", "::") else settings.bind
@@ -186,7 +245,12 @@ def is_ready(settings: Settings) -> bool:
         return False
 
 
-def _banner(settings: Settings, first_password: str | None) -> None:
+def _ports_text(settings: Settings) -> str:
+    first, last = settings.media_ports[0], settings.media_ports[-1]
+    return f"port {first}" if first == last else f"ports {first} to {last}"
+
+
+def _banner(settings: Settings) -> None:
     addresses = machine_addresses(settings.bind, settings.advertise)
     console.print("\n[bold]Video Home 视频之家[/bold] is running. Open one of these addresses:")
     for address in [*settings.names, *addresses]:
@@ -194,11 +258,7 @@ def _banner(settings: Settings, first_password: str | None) -> None:
         console.print(f"  https://{host}:{settings.https_port}/", markup=False)
     console.print(
         f"First trust this machine's certificate: open /ca at one of these addresses.\n"
-        f"Media: port {settings.media_port}, UDP and TCP. Open it and {settings.https_port}/TCP in the firewall.\n"
+        f"Media: {_ports_text(settings)}, UDP and TCP. Open it and {settings.https_port}/TCP in the firewall.\n"
         f"Data: {settings.data_dir}",
         markup=False,
     )
-    if first_password is not None:
-        console.print(f"\nFirst administrator:  user name admin  one-time password {first_password}", style="bold")
-        console.print("It is shown only now and must be changed at the first sign-in.")
-    console.print("\nCtrl-C stops everything.")

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import ctypes
 import logging
 import logging.handlers
@@ -19,6 +20,7 @@ from storage.settings import EXIT_CONFIGURATION
 
 LOG_BYTES = 10_000_000
 """A log file is turned at this size; four older ones are kept."""
+LAST_LINE = 500
 STOP_GRACE_S = 8.0
 """A program that has not ended this long after SIGTERM is killed."""
 RESTART_FIRST_S = 0.2
@@ -37,8 +39,12 @@ class Program:
     arguments: Sequence[str]
     """Arguments after the interpreter."""
     environment: dict[str, str] = field(default_factory=dict)
+    niceness: int = 0
+    """Share of a busy machine (nice(1)): below 0 before others, as far as the system allows it, above 0 behind them."""
     process: asyncio.subprocess.Process | None = None
     restarts: int = 0
+    last_line: str = ""
+    """What it printed last, cut to a sentence's length."""
 
 
 class StartFault(Exception):
@@ -46,8 +52,26 @@ class StartFault(Exception):
 
 
 def _die_with_parent() -> None:
-    """Ask the kernel to end this child when the supervisor dies, even by SIGKILL (prctl(2), Linux)."""
-    ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+    """Ask the kernel to end this child when the supervisor dies, even by SIGKILL (prctl(2), Linux).
+
+    At once: a drain would keep the ports from the next start, and nobody is left who could ask a second time.
+    """
+    ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+
+
+def program_environment() -> dict[str, str]:
+    """Environment in which `python -m` finds the programs that belong to this one, wherever it was started.
+
+    Without PYTHONSAFEPATH a folder named `web` in the working directory would be run in place of ours.
+    """
+    packages = str(Path(__file__).parents[2])
+    further = [path for path in [os.environ.get("PYTHONPATH", "")] if path]
+    return {
+        **os.environ,
+        "PYTHONUNBUFFERED": "1",
+        "PYTHONSAFEPATH": "1",
+        "PYTHONPATH": os.pathsep.join([packages, *further]),
+    }
 
 
 class Supervisor:
@@ -59,7 +83,7 @@ class Supervisor:
         self._on_restart = on_restart
         self._programs: list[Program] = []
         self._tasks: dict[str, asyncio.Task[None]] = {}
-        self._stopping = False
+        self._stopping = asyncio.Event()
         self.fault: asyncio.Future[str] = asyncio.get_running_loop().create_future()
         """Done with one sentence when a program refuses its settings and so will never run."""
 
@@ -77,23 +101,23 @@ class Supervisor:
 
     async def _keep(self, program: Program) -> None:
         delay_s = RESTART_FIRST_S
-        while not self._stopping:
+        while not self._stopping.is_set():
             started = time.monotonic()
             status = await self._run_once(program)
-            if self._stopping:
+            if self._stopping.is_set():
                 return
             if status == EXIT_CONFIGURATION:
                 if not self.fault.done():
                     self.fault.set_result(
-                        f"The program {program.name} refuses its settings; the reason is in "
-                        f"{self._log_dir / (program.name + '.log')}."
+                        f"The program {program.name} refuses its settings: {program.last_line or 'no reason given'}"
                     )
                 return
             if time.monotonic() - started > STEADY_S:
                 delay_s = RESTART_FIRST_S
             program.restarts += 1
             self._on_restart(program.name, status)
-            await asyncio.sleep(delay_s)
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._stopping.wait(), delay_s)
             delay_s = min(RESTART_LAST_S, delay_s * 2)
 
     async def _run_once(self, program: Program) -> int:
@@ -107,39 +131,57 @@ class Supervisor:
                 stdin=asyncio.subprocess.DEVNULL,
                 stdout=asyncio.subprocess.PIPE,
                 stderr=asyncio.subprocess.STDOUT,
-                env={**os.environ, "PYTHONUNBUFFERED": "1", **program.environment},
+                env={**program_environment(), **program.environment},
                 start_new_session=True,  # a Ctrl-C at the terminal must reach the supervisor alone
                 preexec_fn=_die_with_parent,
             )
+            _set_niceness(program)
+            if self._stopping.is_set():  # `stop` came while it was being started and could not see it yet
+                program.process.terminate()
             assert program.process.stdout is not None
-            await _copy_lines(program.process.stdout, handler)
+            await _copy_lines(program, program.process.stdout, handler)
             return await program.process.wait()
         finally:
             handler.close()
 
-    async def stop(self) -> None:
-        """End the programs one after another, the last started first; kills what does not end in time."""
-        self._stopping = True
-        for program in reversed(self._programs):
+    async def stop(self, first: Sequence[str] = ()) -> None:
+        """End the programs one after another, those named `first` in that order, of the others the last started first.
+
+        Kills what does not end in time.
+        """
+        self._stopping.set()
+        order = {name: place for place, name in enumerate(first)}
+        for program in sorted(reversed(self._programs), key=lambda program: order.get(program.name, len(order))):
             await self._stop_one(program)
-        for task in self._tasks.values():
-            task.cancel()
-        await asyncio.gather(*self._tasks.values(), return_exceptions=True)
 
     async def _stop_one(self, program: Program) -> None:
-        process = program.process
-        if process is None or process.returncode is not None:
+        task, process = self._tasks[program.name], program.process
+        if process is not None and process.returncode is None:
+            process.terminate()
+        done, _ = await asyncio.wait({task}, timeout=STOP_GRACE_S)
+        if done:
             return
-        process.terminate()
-        try:
-            await asyncio.wait_for(process.wait(), STOP_GRACE_S)
-        except TimeoutError:
-            self._on_restart(program.name, -signal.SIGKILL)
+        self._on_restart(program.name, -signal.SIGKILL)
+        if (process := program.process) is not None and process.returncode is None:
             process.kill()
-            await process.wait()
+        await asyncio.wait({task}, timeout=STOP_GRACE_S)
+        task.cancel()
 
 
-async def _copy_lines(stream: asyncio.StreamReader, handler: logging.Handler) -> None:
+def _set_niceness(program: Program) -> None:
+    """Only the superuser may put a program before others; without that right it has an ordinary share."""
+    assert program.process is not None
+    if not program.niceness:
+        return
+    pid = program.process.pid
+    with contextlib.suppress(OSError):
+        os.setpriority(os.PRIO_PROCESS, pid, program.niceness)
+    # Each program is a session of its own; where the kernel shares out by session, its niceness counts (sched(7)).
+    with contextlib.suppress(OSError):
+        Path(f"/proc/{pid}/autogroup").write_text(str(program.niceness), "ascii")
+
+
+async def _copy_lines(program: Program, stream: asyncio.StreamReader, handler: logging.Handler) -> None:
     """Write what a program prints to its log. A line over 64 KiB is cut into pieces of that size."""
     while True:
         try:
@@ -151,4 +193,5 @@ async def _copy_lines(stream: asyncio.StreamReader, handler: logging.Handler) ->
         if not line:
             return
         text = line.decode("utf-8", "replace").rstrip("\n")
+        program.last_line = text[:LAST_LINE] or program.last_line
         handler.emit(logging.LogRecord("", logging.INFO, "", 0, text, None, None))

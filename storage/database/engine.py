@@ -1,16 +1,22 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Connections to the database that the settings name."""
+"""Connections to the database that the settings name: blocking ones for threads, awaited ones for asyncio."""
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import Any
 
-from sqlalchemy import Engine, create_engine, event
+from sqlalchemy import Connection, Engine, create_engine, event
+from sqlalchemy.engine import make_url
+from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, create_async_engine
 
 from storage.settings import Settings
 
 _SQLITE_PRAGMAS = ("journal_mode=WAL", "foreign_keys=ON", "busy_timeout=5000", "synchronous=NORMAL")
 """Readers beside one writer, references checked, a busy file waited for; WAL is safe with NORMAL."""
+_WRITES = "videohome_writes"
+_ASYNC_DRIVERS = {"sqlite": "sqlite+aiosqlite", "postgresql": "postgresql+psycopg"}
 
 
 def sync_engine(settings: Settings) -> Engine:
@@ -29,3 +35,56 @@ def _set_pragmas(connection: Any, _record: Any) -> None:
     for pragma in _SQLITE_PRAGMAS:
         cursor.execute(f"PRAGMA {pragma}")
     cursor.close()
+
+
+class Database:
+    """Transactions for a program on asyncio. Keep them short and await nothing but the database inside."""
+
+    def __init__(self, engine: AsyncEngine) -> None:
+        self._engine = engine
+        self._writing = engine.execution_options(**{_WRITES: True})
+
+    @asynccontextmanager
+    async def begin(self) -> AsyncIterator[AsyncSession]:
+        """A transaction that may write; kept when the block ends, undone when it raises.
+
+        On SQLite it holds the one write lock from its beginning, so what was read stays true until the end; a lock
+        that another program holds for more than 5 s raises OperationalError.
+        """
+        async with AsyncSession(self._writing, expire_on_commit=False) as session, session.begin():
+            yield session
+
+    @asynccontextmanager
+    async def read(self) -> AsyncIterator[AsyncSession]:
+        """A transaction that only reads: one moment's view, beside a writer."""
+        async with AsyncSession(self._engine, expire_on_commit=False) as session, session.begin():
+            yield session
+
+    async def close(self) -> None:
+        """Give all connections back."""
+        await self._engine.dispose()
+
+
+def open_database(settings: Settings) -> Database:
+    """The database of this installation; opens no connection yet. Raises OSError for SQLite's folder."""
+    url = make_url(settings.sync_database_url)
+    backend = url.get_backend_name()
+    url = url.set(drivername=_ASYNC_DRIVERS.get(backend, url.drivername))
+    if backend != "sqlite":
+        return Database(create_async_engine(url, pool_pre_ping=True))
+    (settings.data_dir / "db").mkdir(parents=True, exist_ok=True)
+    engine = create_async_engine(url)
+    event.listen(engine.sync_engine, "connect", _set_pragmas_without_own_begin)
+    event.listen(engine.sync_engine, "begin", _begin)
+    return Database(engine)
+
+
+def _set_pragmas_without_own_begin(connection: Any, record: Any) -> None:
+    # The driver would begin only at the first write, after reads whose result may be stale by then.
+    connection.isolation_level = None
+    _set_pragmas(connection, record)
+
+
+def _begin(connection: Connection) -> None:
+    writes = connection.get_execution_options().get(_WRITES, False)
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")

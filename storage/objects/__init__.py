@@ -1,10 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
 """Object storage: one protocol, one implementation for every S3 store, and `open_store` to get it."""
 
-from storage.objects.opening import open_store
+from storage.objects.opening import open_copy, open_store, open_stores
 from storage.objects.protocol import (
+    LOCK_PROBES,
     SHA256,
     DigestMismatch,
+    LockMode,
+    LockProbe,
+    ObjectLock,
     ObjectMissing,
     ObjectStat,
     ObjectStore,
@@ -15,8 +19,12 @@ from storage.objects.protocol import (
 )
 
 __all__ = [
+    "LOCK_PROBES",
     "SHA256",
     "DigestMismatch",
+    "LockMode",
+    "LockProbe",
+    "ObjectLock",
     "ObjectMissing",
     "ObjectStat",
     "ObjectStore",
@@ -24,5 +32,7 @@ __all__ = [
     "StoreAway",
     "StoreError",
     "StoreRefused",
+    "open_copy",
     "open_store",
+    "open_stores",
 ]

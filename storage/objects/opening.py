@@ -36,3 +36,23 @@ def open_store(settings: Settings) -> S3Store:
         secure=False,
         region=settings.s3_region,
     )
+
+
+def open_copy(settings: Settings) -> S3Store | None:
+    """The second store, None where none is configured. Raises StoreRefused when its address is malformed."""
+    if not settings.s3_copy_endpoint:
+        return None
+    return S3Store(
+        settings.s3_copy_endpoint,
+        settings.s3_copy_access_key.get_secret_value(),
+        settings.s3_copy_secret_key.get_secret_value(),
+        settings.s3_copy_bucket,
+        secure=settings.s3_copy_secure,
+        region=settings.s3_copy_region,
+    )
+
+
+def open_stores(settings: Settings) -> list[S3Store]:
+    """The store and, where there is one, the second copy. Raises as `open_store` and `open_copy` do."""
+    copy = open_copy(settings)
+    return [open_store(settings), *([] if copy is None else [copy])]

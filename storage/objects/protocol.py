@@ -11,10 +11,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
-from typing import Protocol, Self
+from typing import Literal, Protocol, Self
 
 SHA256 = "sha256"
 """Name of the user metadata that holds an object's digest (lower-case hex)."""
+LOCK_PROBES = ".lock-probe/"
+"""Where the probe of the locks writes. Each probe removes what earlier ones had to leave under their lock."""
+LockMode = Literal["governance", "compliance"]
+"""governance: whoever has the store's special right may still lift it; compliance: nobody may, the root neither."""
 
 
 class StoreError(Exception):
@@ -48,6 +52,27 @@ class ObjectStat:
     metadata: dict[str, str] = field(default_factory=dict)
 
 
+@dataclass(frozen=True, slots=True)
+class ObjectLock:
+    """What protects one object. `mode` is empty and `until_utc_ms` 0 where no time was set."""
+
+    mode: LockMode | Literal[""] = ""
+    until_utc_ms: int = 0
+    held: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class LockProbe:
+    """What became of a locked object that was to be deleted and overwritten. `found` is one of
+
+    `enforced`; `no_versions`, `no_lock`: the store or this bucket cannot lock; `deletes_anyway`, `overwrites_anyway`,
+    `hold_ignored`: the store says that it locks, and does not.
+    """
+
+    enforced: bool
+    found: Literal["enforced", "no_versions", "no_lock", "deletes_anyway", "overwrites_anyway", "hold_ignored"]
+
+
 class RangeReader(Protocol):
     """An open range of an object. Iterate or read; close it (or use `with`), it holds a connection."""
 
@@ -67,13 +92,16 @@ class ObjectStore(Protocol):
     """One bucket of one store. Thread-safe. Every call may raise StoreAway or StoreRefused."""
 
     def ensure_bucket(self) -> None:
-        """Make the bucket unless it is there."""
+        """Make the bucket unless it is there; a new one can lock, where the store can."""
 
     def probe(self) -> None:
         """Write, read and delete one small object; raises DigestMismatch when what comes back differs."""
 
     def put_file(self, key: str, path: Path, sha256: str, content_type: str = "application/octet-stream") -> None:
         """Store a file (in pieces when it is large) with its digest as metadata. Raises OSError for the file."""
+
+    def put_stream(self, key: str, stream: RangeReader, size: int, sha256: str) -> None:
+        """Store what is read from an open range (of another store) with its digest as metadata."""
 
     def put_bytes(self, key: str, data: bytes, content_type: str = "application/octet-stream") -> str:
         """Store bytes with their digest as metadata; returns the digest."""
@@ -94,4 +122,24 @@ class ObjectStore(Protocol):
         """Objects whose key starts with `prefix`, in order of their keys."""
 
     def delete(self, key: str) -> None:
-        """Remove one object; one that is not there is no fault."""
+        """Remove one object with all its versions; one that is not there is no fault. StoreRefused: it is locked."""
+
+    # Locks
+
+    def allow_locks(self) -> None:
+        """Let a bucket that was made without locks have them. Its owner decides: objects keep their versions then.
+
+        StoreRefused: this store wants a bucket that was made for locks.
+        """
+
+    def probe_lock(self, mode: LockMode) -> LockProbe:
+        """Lock a tiny object for some seconds and try to delete and overwrite it. Promises count for nothing."""
+
+    def lock(self, key: str, until_utc_ms: int, mode: LockMode) -> None:
+        """Let nobody delete this object before then; one that is locked for longer stays so. Raises ObjectMissing."""
+
+    def hold(self, key: str, on: bool) -> None:
+        """Let nobody delete this object until the hold is lifted, whatever its time. Raises ObjectMissing."""
+
+    def lock_of(self, key: str) -> ObjectLock:
+        """What protects this object now. Raises ObjectMissing."""

@@ -9,23 +9,33 @@ from __future__ import annotations
 
 import hashlib
 import io
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
 import urllib3
 from minio import Minio
+from minio.commonconfig import ENABLED
 from minio.error import InvalidResponseError, S3Error, ServerError
+from minio.objectlockconfig import ObjectLockConfig
+from minio.retention import Retention
+from minio.versioningconfig import VersioningConfig
 from urllib3.exceptions import HTTPError
 from urllib3.util import Retry, Timeout
 
 from storage.ids import new_id
 from storage.objects.protocol import (
+    LOCK_PROBES,
     SHA256,
     DigestMismatch,
+    LockMode,
+    LockProbe,
+    ObjectLock,
     ObjectMissing,
     ObjectStat,
+    RangeReader,
     StoreAway,
     StoreError,
     StoreRefused,
@@ -35,6 +45,15 @@ _BLOCK_BYTES = 256 * 1024
 _PART_BYTES = 16 * 1024 * 1024
 _MISSING = {"NoSuchKey", "NoSuchBucket", "NoSuchVersion", "NoSuchObject", "ResourceNotFound"}
 _BUSY = {"SlowDown", "ServiceUnavailable", "InternalError", "RequestTimeout", "XMinioServerNotInitialized"}
+_CANNOT = {"NotImplemented", "MethodNotAllowed", "XNotImplemented"}
+_UNLOCKED = {
+    "NoSuchObjectLockConfiguration",
+    "NoSuchObjectLegalHold",
+    "ObjectLockConfigurationNotFoundError",
+    "InvalidRequest",
+}
+"""How stores say that an object or its bucket has no lock; none of them is a fault when it is asked for."""
+_PROBE_LOCK_S = 5
 _Result = TypeVar("_Result")
 
 
@@ -111,11 +130,25 @@ class S3Store:
         if _calling("look for the bucket", lambda: self._client.bucket_exists(self.bucket)):
             return
         try:
-            _calling("make the bucket", lambda: self._client.make_bucket(self.bucket, location=self._region))
+            self._make_bucket()
         except StoreRefused:
             # Another program may have made it in between; only then is it there now.
             if not _calling("look for the bucket", lambda: self._client.bucket_exists(self.bucket)):
                 raise
+
+    def _make_bucket(self) -> None:
+        """A bucket that can lock has to be made so; a store that knows no locks makes a plain one."""
+
+        def make(object_lock: bool) -> None:
+            _calling(
+                "make the bucket",
+                lambda: self._client.make_bucket(self.bucket, location=self._region, object_lock=object_lock),
+            )
+
+        try:
+            make(True)
+        except StoreRefused:
+            make(False)
 
     def probe(self) -> None:
         key = f".probe/{new_id()}"
@@ -132,13 +165,17 @@ class S3Store:
             size = path.stat().st_size
             self._put(key, file, size, sha256, content_type)
 
+    def put_stream(self, key: str, stream: RangeReader, size: int, sha256: str) -> None:
+        self._put(key, stream, size, sha256, "application/octet-stream")
+
     def put_bytes(self, key: str, data: bytes, content_type: str = "application/octet-stream") -> str:
         sha256 = hashlib.sha256(data).hexdigest()
         self._put(key, io.BytesIO(data), len(data), sha256, content_type)
         return sha256
 
-    def _put(self, key: str, file: Any, size: int, sha256: str, content_type: str) -> None:
-        _calling(
+    def _put(self, key: str, file: Any, size: int, sha256: str, content_type: str) -> str:
+        """The version that was made; empty where the bucket keeps none."""
+        made = _calling(
             f"put {key}",
             lambda: self._client.put_object(
                 self.bucket,
@@ -151,6 +188,7 @@ class S3Store:
                 num_parallel_uploads=1,
             ),
         )
+        return str(made.version_id or "")
 
     def open_range(self, key: str, start: int = 0, length: int | None = None) -> S3Range:
         total = self.stat(key).bytes
@@ -190,9 +228,142 @@ class S3Store:
 
     def delete(self, key: str) -> None:
         try:
-            _calling(f"delete {key}", lambda: self._client.remove_object(self.bucket, key))
+            versions = self._versions(key)
+            if any(version not in ("", "null") for version in versions) or (versions and self._keeps_versions()):
+                for version in versions:
+                    self._delete_version(key, version)
+            else:
+                _calling(f"delete {key}", lambda: self._client.remove_object(self.bucket, key))
         except ObjectMissing:
             return
+
+    def _keeps_versions(self) -> bool:
+        """True where deleting without a version would only put a mark over the object."""
+        found = _calling("look at the bucket", lambda: self._client.get_bucket_versioning(self.bucket))
+        return bool(found.status == ENABLED)
+
+    def _versions(self, key: str) -> Sequence[str]:
+        """All versions of one object, its delete markers too."""
+        found = iter(self._client.list_objects(self.bucket, prefix=key, recursive=True, include_version=True))
+        versions = []
+        while (item := _calling(f"list the versions of {key}", lambda: next(found, None))) is not None:
+            if item.object_name == key:
+                versions.append(str(item.version_id or ""))
+        return versions
+
+    def _delete_version(self, key: str, version: str) -> None:
+        _calling(f"delete {key}", lambda: self._client.remove_object(self.bucket, key, version_id=version))
+
+    # Locks
+
+    def allow_locks(self) -> None:
+        _calling("keep versions", lambda: self._client.set_bucket_versioning(self.bucket, VersioningConfig(ENABLED)))
+        # No time by itself: every object's time is its session's.
+        _calling(
+            "allow locks", lambda: self._client.set_object_lock_config(self.bucket, ObjectLockConfig(None, None, None))
+        )
+
+    def probe_lock(self, mode: LockMode) -> LockProbe:
+        self._sweep_lock_probes()
+        key = f"{LOCK_PROBES}{new_id()}"
+        data = key.encode()
+        version = self._put(key, io.BytesIO(data), len(data), hashlib.sha256(data).hexdigest(), "text/plain")
+        if not version:
+            self.delete(key)
+            return LockProbe(False, "no_versions")
+        try:
+            self._set_hold(key, version, True)
+            if self._deletes(key, version):
+                return LockProbe(False, "hold_ignored")
+            self._set_hold(key, version, False)
+            self._set_retention(key, version, datetime.now(UTC) + timedelta(seconds=_PROBE_LOCK_S), mode)
+        except StoreRefused:
+            self.delete(key)
+            return LockProbe(False, "no_lock")
+        if self._deletes(key, version):
+            return LockProbe(False, "deletes_anyway")
+        self.put_bytes(key, b"written over it")
+        found = _calling("read it", lambda: self._read_version(key, version))
+        return LockProbe(True, "enforced") if found == data else LockProbe(False, "overwrites_anyway")
+
+    def _sweep_lock_probes(self) -> None:
+        for old in tuple(self.list(LOCK_PROBES)):
+            try:
+                self.delete(old.key)
+            except StoreRefused:
+                continue  # another program's probe, some seconds old
+
+    def _deletes(self, key: str, version: str) -> bool:
+        try:
+            self._delete_version(key, version)
+        except StoreRefused:
+            return False
+        return True
+
+    def _read_version(self, key: str, version: str) -> bytes:
+        try:
+            response = self._client.get_object(self.bucket, key, version_id=version)
+        except S3Error as error:
+            if error.code in _MISSING:
+                return b""
+            raise
+        with response:
+            return bytes(response.read())
+
+    def lock(self, key: str, until_utc_ms: int, mode: LockMode) -> None:
+        version, until = self._version_now(key), datetime.fromtimestamp(-(-until_utc_ms // 1000), UTC)
+        refusal = StoreRefused(f"The store took the lock of {key} and did not keep it.")
+        try:
+            self._set_retention(key, version, until, mode)
+        except StoreRefused as error:
+            refusal = error
+        if self.lock_of(key).until_utc_ms < until_utc_ms:  # else it is locked for as long, or longer
+            raise refusal
+
+    def hold(self, key: str, on: bool) -> None:
+        self._set_hold(key, self._version_now(key), on)
+
+    def lock_of(self, key: str) -> ObjectLock:
+        version = self._version_now(key)
+        time = _calling(
+            f"look at the lock of {key}",
+            lambda: _or_none(lambda: self._client.get_object_retention(self.bucket, key, version_id=version)),
+        )
+        held = _calling(
+            f"look at the hold of {key}",
+            lambda: _or_none(lambda: self._client.is_object_legal_hold_enabled(self.bucket, key, version_id=version)),
+        )
+        if time is None:
+            return ObjectLock(held=bool(held))
+        mode: LockMode = "compliance" if time.mode == "COMPLIANCE" else "governance"
+        return ObjectLock(mode, _utc_ms(time.retain_until_date), bool(held))
+
+    def _version_now(self, key: str) -> str | None:
+        found = _calling(f"look at {key}", lambda: self._client.stat_object(self.bucket, key))
+        # Of what was there before the bucket kept versions, SeaweedFS takes "null" for a lock and loses it.
+        return None if found.version_id in (None, "", "null") else str(found.version_id)
+
+    def _set_retention(self, key: str, version: str | None, until: datetime, mode: LockMode) -> None:
+        wanted = Retention(mode.upper(), until)
+        _calling(
+            f"lock {key}",
+            lambda: self._client.set_object_retention(self.bucket, key, wanted, version_id=version),
+        )
+
+    def _set_hold(self, key: str, version: str | None, on: bool) -> None:
+        client = self._client
+        change = client.enable_object_legal_hold if on else client.disable_object_legal_hold
+        _calling(f"hold {key}", lambda: change(self.bucket, key, version_id=version))
+
+
+def _or_none(ask: Callable[[], _Result]) -> _Result | None:
+    """The answer; None where the store says that nothing of the kind was set."""
+    try:
+        return ask()
+    except S3Error as error:
+        if error.code in _UNLOCKED:
+            return None
+        raise
 
 
 def _calling(what: str, call: Callable[[], _Result]) -> _Result:
@@ -214,6 +385,8 @@ def _named(what: str, error: S3Error) -> StoreError:
     sentence = f"The store could not {what}: {error.code}."
     if error.code in _MISSING:
         return ObjectMissing(sentence)
+    if error.code in _CANNOT:
+        return StoreRefused(sentence)
     if error.code in _BUSY or status >= 500:
         return StoreAway(sentence)
     return StoreRefused(sentence)

@@ -4,71 +4,28 @@
 from __future__ import annotations
 
 import hashlib
-import os
-import subprocess
-import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from storage.embedded import exposure
-from storage.objects import ObjectMissing, StoreError, StoreRefused, open_store
+from storage.objects import ObjectMissing, StoreRefused, open_store
 from storage.objects.s3 import S3Store
-from storage.settings import Settings
 from storage.uploads import Uploader
-
-
-def wait(check: Callable[[], object], within_s: float = 60.0) -> None:
-    end = time.monotonic() + within_s
-    while not check():
-        assert time.monotonic() < end, "not in time"
-        time.sleep(0.1)
-
-
-class Store:
-    """`python -m storage.embedded` in a folder of its own."""
-
-    def __init__(self, data_dir: Path) -> None:
-        self.settings = Settings(data_dir=data_dir)
-        self._process: subprocess.Popen[bytes] | None = None
-
-    def start(self) -> None:
-        environment = {**os.environ, "VIDEOHOME_DATA_DIR": str(self.settings.data_dir)}
-        with (self.settings.data_dir / "store.log").open("ab") as log:
-            self._process = subprocess.Popen(
-                [sys.executable, "-m", "storage.embedded"], env=environment, stdout=log, stderr=log
-            )
-        wait(self._answers)
-
-    def _answers(self) -> bool:
-        assert self._process is not None and self._process.poll() is None, "the store ended"
-        try:
-            store = open_store(self.settings)
-            store.ensure_bucket()
-            store.probe()
-        except StoreError:
-            return False
-        return True
-
-    def stop(self) -> None:
-        if self._process is not None:
-            self._process.kill()
-            self._process.wait()
-            self._process = None
+from tests.embedded_store import EmbeddedStore, wait
 
 
 @pytest.fixture
-def store(tmp_path: Path) -> Iterator[Store]:
-    running = Store(tmp_path)
+def store(tmp_path: Path) -> Iterator[EmbeddedStore]:
+    running = EmbeddedStore(tmp_path)
     running.start()
     yield running
     running.stop()
 
 
 @pytest.mark.timeout(180)
-def test_every_door_but_s3_is_locked(store: Store) -> None:
+def test_every_door_but_s3_is_locked(store: EmbeddedStore) -> None:
     findings = exposure(store.settings)
     assert [finding for finding in findings if not finding[1]] == []
     assert len(findings) == 11
@@ -81,7 +38,7 @@ def test_every_door_but_s3_is_locked(store: Store) -> None:
 
 
 @pytest.mark.timeout(180)
-def test_uploads_wait_for_the_store_and_delete_only_what_it_holds(store: Store, tmp_path: Path) -> None:
+def test_uploads_wait_for_the_store_and_delete_only_what_it_holds(store: EmbeddedStore, tmp_path: Path) -> None:
     spool = tmp_path / "spool"
     done: list[str] = []
     uploader = Uploader(spool, lambda: open_store(store.settings), on_uploaded=done.append)
@@ -113,7 +70,7 @@ def test_uploads_wait_for_the_store_and_delete_only_what_it_holds(store: Store, 
 
 
 @pytest.mark.timeout(180)
-def test_wrong_bytes_in_the_store_are_found_and_replaced(store: Store, tmp_path: Path) -> None:
+def test_wrong_bytes_in_the_store_are_found_and_replaced(store: EmbeddedStore, tmp_path: Path) -> None:
     held = open_store(store.settings)
     held.put_bytes("c/x", b"something else")
     path = tmp_path / "spool" / "x"

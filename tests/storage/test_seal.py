@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from storage.manifest import Manifest, from_bytes, from_json
-from storage.seal import SealBroken, load_key, next_chain, seal, verify
+from storage.manifest import Manifest, from_bytes, from_json, next_chain
+from storage.seal import SealBroken, load_key, seal, verify
 
 
 def segments(count: int) -> list[dict[str, Any]]:
