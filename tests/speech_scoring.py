@@ -11,6 +11,7 @@ import re
 import unicodedata
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from difflib import SequenceMatcher
 
 import cn2an
 
@@ -88,3 +89,47 @@ def percentile(values: Sequence[float], share: float) -> float:
     """The value under which `share` (0 to 1) of the values lie, nearest rank."""
     ordered = sorted(values)
     return ordered[min(len(ordered) - 1, int(share * len(ordered)))]
+
+
+_STRANGE = 3
+"""So many characters in a row that no turn gave: something else was spoken there and misheard."""
+
+
+@dataclass(frozen=True)
+class Owner:
+    """Which turns gave the words of a line. `head` and `tail`: it begins or ends with words that none of them gave."""
+
+    turns: list[int]
+    head: bool
+    tail: bool
+
+
+def turns_of_lines(turns: Sequence[str], lines: Sequence[str]) -> list[Owner]:
+    """For each line the turns whose words it holds, by aligning all text of a track; empty: no word in common.
+
+    Both lists are in the order of time. Only the text decides, so a line at a wrong time is still found. Two people at
+    one microphone without a pause between them make one line of two turns; three characters of it, or a fifth, count.
+    """
+    owners = [(char, number) for number, text in enumerate(turns) for char in min(readings(text), key=len)]
+    heard = [(char, number) for number, text in enumerate(lines) for char in min(readings(text), key=len)]
+    given: list[int | None] = [None] * len(heard)
+    matcher = SequenceMatcher(None, [c for c, _ in owners], [c for c, _ in heard], autojunk=False)
+    for block in matcher.get_matching_blocks():
+        for offset in range(block.size):
+            given[block.b + offset] = owners[block.a + offset][1]
+    found = []
+    for number in range(len(lines)):
+        own = [turn for turn, (_, line) in zip(given, heard, strict=True) if line == number]
+        matched = [turn for turn in own if turn is not None]
+        counted = sorted(turn for turn in set(matched) if matched.count(turn) >= min(_STRANGE, len(matched) / 5))
+        found.append(Owner(counted, _nobody(own[:_STRANGE]), _nobody(own[-_STRANGE:])))
+    return found
+
+
+def _nobody(given: Sequence[int | None]) -> bool:
+    return all(turn is None for turn in given)
+
+
+def misplaced_s(line: Span, turn: Span) -> float:
+    """Seconds by which a line reaches out of the time in which its words were spoken; 0 when it lies within."""
+    return max(0.0, turn.start_s - line.start_s, line.end_s - turn.end_s)

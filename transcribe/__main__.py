@@ -10,6 +10,7 @@ import sys
 from storage.database.engine import sync_engine
 from storage.log import configure_logging
 from storage.settings import EXIT_CONFIGURATION, SettingsFault, load_settings
+from transcribe.derive.rows import DerivativeRows
 from transcribe.rows import TranscriptRows
 from transcribe.worker import Worker
 
@@ -23,7 +24,8 @@ def main() -> int:
         return EXIT_CONFIGURATION
     configure_logging(settings.log_level)
     os.environ["HF_HUB_OFFLINE"] = "1"  # a worker never fetches a model by itself
-    worker = Worker(settings, TranscriptRows(sync_engine(settings)))
+    engine = sync_engine(settings)
+    worker = Worker(settings, TranscriptRows(engine), DerivativeRows(engine))
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: worker.stop())
     worker.run()

@@ -1,10 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The one door to DBOS: durable transcript jobs that go on at the last finished step after a crash.
+"""The one door to DBOS: durable jobs (transcripts, derivatives) that go on at the last finished step after a crash.
 
-Workflow id = transcript id, so a job cannot be queued twice. One step decodes a track, one step recognises each window;
-the result of a finished step is kept in the jobs database and never made again. Steps may run twice when the process
-dies in the middle of one, so each may be repeated. DBOS recovers the jobs of its own executor id at start; those of a
-worker that fell silent are taken over by `take_over`.
+Workflow id = id of the transcript or derivative, so a job cannot be queued twice. Both kinds share one queue, so that a
+machine with few processors does one after the other. Of a transcript, one step decodes a track, one recognises each
+window; of a derivative, one step makes each unit. The result of a finished step is kept in the jobs database and never
+made again. Steps may run twice when the process dies in the middle of one, so each may be repeated. DBOS recovers the
+jobs of its own executor id at start; those of a worker that fell silent are taken over by `take_over`.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from dbos import DBOS, DBOSConfig, SetWorkflowID
 from dbos import error as dbos_error
 from sqlalchemy.exc import OperationalError
 
+from transcribe.derive.pipeline import Derivations
 from transcribe.faults import StoreAwayFault, TranscriptFault
 from transcribe.pipeline import Pipeline
 
@@ -30,6 +32,7 @@ _UNFINISHED = ("PENDING", "ENQUEUED", "DELAYED")
 
 _log = structlog.get_logger("transcribe.jobs")
 _pipeline: Pipeline | None = None
+_derivations: Derivations | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,10 +122,57 @@ def _all_steps(transcript_id: str) -> int:
     return int(_finish(transcript_id, plan, heard, decoded))
 
 
-def launch(database: Path, executor_id: str, jobs_at_once: int, pipeline: Pipeline) -> None:
+def _making() -> Derivations:
+    assert _derivations is not None, "jobs run only after launch()"
+    return _derivations
+
+
+@_step("derive_prepare")
+def _derive_prepare(derivative_id: str) -> dict[str, Any]:
+    return _making().prepare(derivative_id)
+
+
+@_step("derive_make")
+def _derive_make(derivative_id: str, plan: dict[str, Any], n: int) -> bool:
+    return _making().make(derivative_id, plan, n)
+
+
+@_step("derive_finish")
+def _derive_finish(derivative_id: str, plan: dict[str, Any]) -> str:
+    return _making().finish(derivative_id, plan)
+
+
+@_step("derive_fail")
+def _derive_fail(derivative_id: str, code: str, sentence: str) -> None:
+    _making().fail(derivative_id, code, sentence)
+
+
+@DBOS.workflow(name="derive", max_recovery_attempts=20)
+def _derive(derivative_id: str) -> str:
+    try:
+        plan = _derive_prepare(derivative_id)
+        for n in range(plan["units"]):
+            if not _derive_make(derivative_id, plan, n):
+                return "waits"  # something else goes first; what is made stays, and the row is queued again
+        return str(_derive_finish(derivative_id, plan))
+    except TranscriptFault as fault:
+        _derive_fail(derivative_id, fault.code, fault.sentence)
+        return fault.code
+    except dbos_error.DBOSMaxStepRetriesExceeded as error:
+        _derive_fail(derivative_id, "store_unavailable", str(error.errors[-1]))
+        return "store_unavailable"
+    except Exception as error:  # a fault of ours: the job must not stay "running" for ever
+        _log.exception("derivative_failed", derivative_id=derivative_id)
+        _derive_fail(derivative_id, "internal", f"{type(error).__name__}")
+        return "internal"
+    finally:
+        _making().release(derivative_id)
+
+
+def launch(database: Path, executor_id: str, jobs_at_once: int, pipeline: Pipeline, derivations: Derivations) -> None:
     """Starts DBOS on its own SQLite file; jobs that this executor left behind go on at once."""
-    global _pipeline
-    _pipeline = pipeline
+    global _pipeline, _derivations
+    _pipeline, _derivations = pipeline, derivations
     database.parent.mkdir(parents=True, exist_ok=True)
     config: DBOSConfig = {
         "name": "videohome-transcribe",
@@ -139,11 +189,20 @@ def launch(database: Path, executor_id: str, jobs_at_once: int, pipeline: Pipeli
 
 def start(transcript_id: str) -> None:
     """Queues a job. A finished one of the same id is forgotten first: this is a retry from the beginning."""
-    status = DBOS.get_workflow_status(transcript_id)
+    _start(_transcribe, transcript_id)
+
+
+def start_derivative(derivative_id: str) -> None:
+    """Queues the making of a derivative, as `start` does; units that are there are not made again."""
+    _start(_derive, derivative_id)
+
+
+def _start(workflow: Callable[[str], str], job_id: str) -> None:
+    status = DBOS.get_workflow_status(job_id)
     if status is not None and status.status in _FINISHED:
-        DBOS.delete_workflow(transcript_id)
-    with SetWorkflowID(transcript_id):
-        DBOS.enqueue_workflow(QUEUE, _transcribe, transcript_id)
+        DBOS.delete_workflow(job_id)
+    with SetWorkflowID(job_id):
+        DBOS.enqueue_workflow(QUEUE, workflow, job_id)
 
 
 def is_unfinished(transcript_id: str) -> bool:

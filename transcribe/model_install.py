@@ -82,7 +82,12 @@ def install_from_hub(settings: Settings, name: str) -> Model:
         try:
             snapshot_download(HUB_REPOSITORIES[name], local_dir=folder, allow_patterns=list(_FILES))
         except Exception as error:  # the hub's client raises errors of several libraries: all are the world's
-            raise TranscriptFault("model_missing", f"The hub did not give the model {name}: {error}") from error
+            reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+            raise TranscriptFault(
+                "model_missing",
+                f"The hub did not give the model {name} ({reason}); set HF_ENDPOINT to a mirror that this machine "
+                f"reaches, or bring the model as a folder: videohome models install {name} --from FOLDER",
+            ) from error
         shutil.rmtree(folder / ".cache", ignore_errors=True)
 
     return _install(settings, name, fill)

@@ -196,3 +196,33 @@ class ModelStore:
         if key not in self._seen:
             self._seen[key] = file_digest(path)
         return self._seen[key]
+
+
+def check_configured(settings: Settings) -> tuple[bool, str]:
+    """Whether the configured model is whole, unchanged and speaks the sessions' language, and a sentence that says so.
+
+    The embedded default counts as good before the first start: the worker then installs it from its packages.
+    """
+    name = settings.whisper_model
+    by_itself = name == "base" and settings.whisper_model_dir is None
+    if by_itself and not (models_dir(settings) / name).exists():
+        return True, f"{name} is put in place from its two packages when the speech worker first starts."
+    try:
+        model = ModelStore(settings).verified(name, settings.language)
+    except TranscriptFault as fault:
+        return False, _in_one_sentence(fault, settings)
+    except OSError as error:
+        return False, f"The speech model {name} cannot be read ({error.strerror}); give this user access to its folder."
+    how = "published" if model.pinned else "recorded"
+    return True, f"{name} in {model.folder} matches its {how} digests."
+
+
+def _in_one_sentence(fault: TranscriptFault, settings: Settings) -> str:
+    head, *details = fault.sentence.splitlines()
+    if not details:
+        return head
+    own = settings.whisper_model_dir is not None
+    repair = (
+        "put the right files there." if own else f"install it again: videohome models install {settings.whisper_model}"
+    )
+    return f"{head.rstrip('.')} ({'; '.join(detail[:1].lower() + detail[1:] for detail in details)}); {repair}"

@@ -42,6 +42,11 @@ _Answer = TypeVar("_Answer")
 _log = structlog.get_logger("transcribe")
 
 
+def utc_ms() -> int:
+    """Now, in milliseconds since 1970."""
+    return time.time_ns() // 1_000_000
+
+
 @dataclass(slots=True)
 class _Running:
     """What one job holds in this process; all of it can be made again."""
@@ -56,13 +61,19 @@ class Pipeline:
     """The steps of all jobs of one worker. Steps of different jobs run in different threads."""
 
     def __init__(
-        self, settings: Settings, rows: TranscriptRows, make_engine: Callable[[Path], Engine] = WhisperEngine
+        self,
+        settings: Settings,
+        rows: TranscriptRows,
+        work_dir: Path,
+        make_engine: Callable[[Path], Engine] = WhisperEngine,
     ) -> None:
+        """`work_dir` is this process's alone; what an earlier one left there is removed."""
         self._settings = settings
         self._rows = rows
         self._models = ModelStore(settings)
         self._make_engine = make_engine
-        self._work_dir = settings.data_dir / "work" / "transcribe"
+        self._work_dir = work_dir
+        shutil.rmtree(work_dir, ignore_errors=True)
         self._running: dict[str, _Running] = {}
         self._store: ObjectStore | None = None
         self._lock = threading.Lock()
@@ -135,14 +146,14 @@ class Pipeline:
         key = layout.transcript_key(plan["county"], plan["session_id"], transcript_id)
         body = result_json(transcript_id, plan, library_versions(), whole, decoded, spoken, left_out)
         self._put(key, json.dumps(body, ensure_ascii=False, sort_keys=True).encode())
-        self._rows.finish(transcript_id, key, spoken)
+        self._rows.finish(transcript_id, key, spoken, utc_ms())
         _log.info("transcript_done", transcript_id=transcript_id, lines=len(spoken))
         return len(spoken)
 
     def fail(self, transcript_id: str, code: str, sentence: str) -> None:
         """Shows the page that the transcript failed and why; it can be queued again."""
         _log.error("transcript_failed", transcript_id=transcript_id, code=code, sentence=sentence)
-        self._rows.fail(transcript_id, code)
+        self._rows.fail(transcript_id, code, utc_ms())
 
     # ---- around the steps ----
 

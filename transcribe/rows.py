@@ -54,7 +54,9 @@ class TranscriptRows:
 
     def requeue(self, transcript_id: str) -> None:
         """Puts a begun transcript back, from the beginning."""
-        self._set(transcript_id, Transcript.state == "running", state="queued", progress=0.0, step="")
+        self._set(
+            transcript_id, Transcript.state == "running", state="queued", progress=0.0, step="", finished_utc_ms=None
+        )
 
     def begin(self, transcript_id: str) -> TranscriptJob:
         """Marks the row as running. Raises TranscriptFault when it is gone."""
@@ -66,14 +68,14 @@ class TranscriptRows:
             ).one_or_none()
         if row is None:
             raise TranscriptFault("internal", f"There is no transcript {transcript_id}.")
-        self._set(transcript_id, state="running", progress=0.0, step="preparing", error_code=None)
+        self._set(transcript_id, state="running", progress=0.0, step="preparing", error_code=None, finished_utc_ms=None)
         return TranscriptJob(row.county, row.session_id, row.language or "", row.options or {})
 
     def progress(self, transcript_id: str, share: float, step: str, **more: Any) -> None:
         """How far the job is (0 to 1) and what it does."""
         self._set(transcript_id, Transcript.state == "running", progress=round(share, 4), step=step, **more)
 
-    def finish(self, transcript_id: str, result_key: str, lines: Sequence[SpokenLine]) -> None:
+    def finish(self, transcript_id: str, result_key: str, lines: Sequence[SpokenLine], now_utc_ms: int) -> None:
         """Replaces the lines and marks the row as done, in one transaction: may be repeated."""
         values = [_line_values(transcript_id, item) for item in lines]
         with self._engine.begin() as link:
@@ -83,12 +85,19 @@ class TranscriptRows:
             link.execute(
                 update(Transcript)
                 .where(Transcript.id == transcript_id)
-                .values(state="done", progress=1.0, step="done", error_code=None, result_key=result_key)
+                .values(
+                    state="done",
+                    progress=1.0,
+                    step="done",
+                    error_code=None,
+                    result_key=result_key,
+                    finished_utc_ms=now_utc_ms,
+                )
             )
 
-    def fail(self, transcript_id: str, code: str) -> None:
+    def fail(self, transcript_id: str, code: str, now_utc_ms: int) -> None:
         """Marks the row as failed with a stable code; the page has a sentence for each."""
-        self._set(transcript_id, state="failed", step="failed", error_code=code)
+        self._set(transcript_id, state="failed", step="failed", error_code=code, finished_utc_ms=now_utc_ms)
 
     def beat(self, worker_id: str, now_utc_ms: int) -> None:
         """Says that this worker is alive."""

@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The speech worker: beats, queues waiting transcripts, takes over what dead workers left, until it is told to stop."""
+"""The worker: beats, queues waiting transcripts and derivatives, takes over what dead workers left, until it is told
+to stop. Transcripts go first."""
 
 from __future__ import annotations
 
 import fcntl
 import os
 import threading
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import IO
@@ -16,10 +16,12 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from storage.settings import Settings
 from transcribe import jobs
+from transcribe.derive.pipeline import Derivations
+from transcribe.derive.rows import DerivativeRows
 from transcribe.faults import TranscriptFault
 from transcribe.model_install import install_base_from_packages
 from transcribe.models import models_dir
-from transcribe.pipeline import Pipeline
+from transcribe.pipeline import Pipeline, utc_ms
 from transcribe.rows import TranscriptRows
 
 BEAT_EVERY_S = 2.0
@@ -27,14 +29,10 @@ SILENT_AFTER_S = 20.0
 """A worker whose last beat is older is taken for dead: its jobs go on elsewhere."""
 _LOOK_EVERY_S = 0.5
 _REAP_EVERY_S = 5.0
+_SWEEP_EVERY_S = 3600.0
 _MOST_WORKERS = 64
 
 _log = structlog.get_logger("transcribe.worker")
-
-
-def utc_ms() -> int:
-    """Now, in milliseconds since 1970."""
-    return time.time_ns() // 1_000_000
 
 
 class WorkerSeat:
@@ -69,22 +67,27 @@ def jobs_at_once() -> int:
 class Worker:
     """One worker process."""
 
-    def __init__(self, settings: Settings, rows: TranscriptRows) -> None:
+    def __init__(self, settings: Settings, rows: TranscriptRows, derivative_rows: DerivativeRows) -> None:
         self._settings = settings
         self._rows = rows
+        self._derivative_rows = derivative_rows
         self._seat = WorkerSeat(settings.run_dir)
         self._stop = threading.Event()
-        self.pipeline = Pipeline(settings, rows)
+        self.pipeline = Pipeline(settings, rows, settings.data_dir / "work" / self._seat.worker_id)
+        self.derivations = Derivations(settings, derivative_rows, settings.data_dir / "work" / "derivatives")
 
     def run(self) -> None:
         """Works until `stop`. Afterwards the process must end at once: steps in progress hang on purpose."""
         self._install_base()
         _log.info("worker_started", worker_id=self._seat.worker_id, jobs_at_once=jobs_at_once())
         threading.Thread(target=self._every, args=(BEAT_EVERY_S, self._beat), daemon=True).start()
-        jobs.launch(self._settings.data_dir / "db" / "jobs.sqlite", self._seat.worker_id, jobs_at_once(), self.pipeline)
+        database = self._settings.data_dir / "db" / "jobs.sqlite"
+        jobs.launch(database, self._seat.worker_id, jobs_at_once(), self.pipeline, self.derivations)
         threading.Thread(target=self._every, args=(_REAP_EVERY_S, self._reap), daemon=True).start()
+        threading.Thread(target=self._every, args=(_SWEEP_EVERY_S, self.derivations.sweep), daemon=True).start()
         self._every(_LOOK_EVERY_S, self._look)
         self.pipeline.stop()
+        self.derivations.stop()
         _log.info("worker_stopped", worker_id=self._seat.worker_id)
 
     def stop(self) -> None:
@@ -105,18 +108,26 @@ class Worker:
         self._rows.beat(self._seat.worker_id, utc_ms())
 
     def _look(self) -> None:
-        for transcript_id in self._rows.queued():
+        waiting = self._rows.queued()
+        for transcript_id in waiting:
             # A job sets its row before it ends, so a row that still waits after its job has ended is a new wish.
             if not jobs.is_unfinished(transcript_id) and self._rows.is_queued(transcript_id):
                 jobs.start(transcript_id)
+        for derivative_id in self._derivative_rows.queued() if not waiting else ():
+            if not jobs.is_unfinished(derivative_id) and self._derivative_rows.state(derivative_id) == "queued":
+                jobs.start_derivative(derivative_id)
 
     def _reap(self) -> None:
-        for transcript_id in jobs.drop_outdated():
-            self._rows.requeue(transcript_id)
+        self._derivative_rows.order_missing_overviews(utc_ms())
+        for job_id in jobs.drop_outdated():
+            self._rows.requeue(job_id)
+            self._derivative_rows.requeue(job_id)
         known = {job.transcript_id: job for job in jobs.unfinished()}
-        for transcript_id in self._rows.running():
-            if transcript_id not in known and not jobs.is_unfinished(transcript_id):
-                self._rows.requeue(transcript_id)  # the jobs database was lost or the job was cancelled
+        rows: tuple[TranscriptRows | DerivativeRows, ...] = (self._rows, self._derivative_rows)
+        for table in rows:
+            for job_id in table.running():
+                if job_id not in known and not jobs.is_unfinished(job_id):
+                    table.requeue(job_id)  # the jobs database was lost or the job was cancelled
         owners = {job.executor_id for job in known.values() if job.started} - {self._seat.worker_id}
         alive = self._rows.alive(utc_ms() - round(SILENT_AFTER_S * 1000))
         for transcript_id in jobs.take_over(owners - alive):
