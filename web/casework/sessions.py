@@ -106,8 +106,19 @@ LOST_GRACE_MS: Final = 90_000
 """How long people may be away after the mediaserver was lost: it restarts in seconds, pages return within 10 s."""
 
 
-def ends_by_itself(state: SessionState, present: int, last_left_utc_ms: int | None, now_utc_ms: int) -> bool:
+OPEN_FOR_MS: Final = 24 * 3_600_000
+"""How long a session may wait for its first visitor before it ends by itself."""
+
+
+def ends_by_itself(
+    state: SessionState, present: int, last_left_utc_ms: int | None, now_utc_ms: int, grace_ms: int = EMPTY_GRACE_MS
+) -> bool:
     """True when a live session has stood empty for the grace time, so that its record can be sealed."""
     if state is not SessionState.LIVE or present > 0 or last_left_utc_ms is None:
         return False
-    return now_utc_ms - last_left_utc_ms >= EMPTY_GRACE_MS
+    return now_utc_ms - last_left_utc_ms >= grace_ms
+
+
+def was_never_entered(state: SessionState, created_utc_ms: int, now_utc_ms: int) -> bool:
+    """True when an open session has waited for so long that nobody will come any more."""
+    return state is SessionState.OPEN and now_utc_ms - created_utc_ms >= OPEN_FOR_MS

@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
+from web.casework.moderation import Admission, check_not_out
 from web.casework.refusal import Refused
 from web.casework.sessions import SessionState
 
@@ -32,13 +33,16 @@ class Viewer:
 
 @dataclass(frozen=True, slots=True)
 class SessionFacts:
-    """What the rules need of a session. `took_part` is true when the viewer has a participant row in it."""
+    """What the rules need of a session. `took_part`: the viewer has a participant row in it and was not denied."""
 
     county: str
     place_id: str | None
     created_by: str
     state: SessionState
     took_part: bool
+    admission: Admission = Admission.NONE
+    let_in: bool = True
+    """The viewer's endpoint does not wait for the host's word."""
 
 
 def may_see(viewer: Viewer, session: SessionFacts) -> bool:
@@ -58,10 +62,30 @@ def may_see(viewer: Viewer, session: SessionFacts) -> bool:
 
 
 def check_may_join(viewer: Viewer, session: SessionFacts) -> None:
-    """Raises Refused `session_not_found`, `forbidden` or `session_ended`."""
+    """Raises Refused `session_not_found`, `forbidden`, `session_ended`, `removed_from_session`, `entry_denied`."""
     if not may_see(viewer, session):
         raise Refused("session_not_found")
     if viewer.role not in JOINING_ROLES:
         raise Refused("forbidden")
     if session.state is SessionState.ENDED:
         raise Refused("session_ended")
+    check_not_out(session.admission)
+
+
+def may_lead(viewer: Viewer, session: SessionFacts) -> bool:
+    """True for who took part and was let in, or made it."""
+    took_part = session.took_part and session.let_in
+    return viewer.role in JOINING_ROLES and (took_part or session.created_by == viewer.id)
+
+
+def check_may_lead(viewer: Viewer, session: SessionFacts) -> None:
+    """Who took part, or made it, presses its buttons; not while they wait or once they are out.
+
+    Raises Refused `session_not_found`, `forbidden`, `removed_from_session`, `entry_denied`.
+    """
+    if not may_see(viewer, session):
+        raise Refused("session_not_found")
+    if viewer.role in JOINING_ROLES:
+        check_not_out(session.admission)
+    if not may_lead(viewer, session):
+        raise Refused("forbidden")

@@ -1,0 +1,142 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A station's IP camera in its session: taken in, covered by the station's consent, gone when the station is."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+
+from storage.camera_passwords import seal_password
+from storage.database.models import Camera
+from storage.ids import new_id
+from tests.mediaserver.cameras import servers
+from tests.mediaserver.cameras.servers import PASSWORD, USER, RtspServer, gstreamer
+from tests.web.front import Browser
+from tests.web.sessions.house import House, eventually
+from web.api.core import DATABASE
+from web.casework.cameras import MOST_IN_SESSION
+from web.casework.sessions import EMPTY_GRACE_MS
+
+
+@pytest.fixture
+async def server() -> AsyncIterator[RtspServer]:
+    made = gstreamer({"live": servers.H264})
+    await made.start()
+    yield made
+    await made.kill()
+
+
+async def add_camera(house: House, place_id: str, address: str, name: str = "摄像机 1") -> str:
+    """A camera; its id."""
+    camera_id = new_id()
+    sealed = seal_password(house.settings.secrets_dir, camera_id, PASSWORD)
+    camera = Camera(id=camera_id, county=house.settings.county, place_id=place_id, name=name, address=address)
+    camera.username, camera.password_sealed, camera.transport, camera.created_utc_ms = USER, sealed, "tcp", 1
+    async with house.front.app[DATABASE].begin() as db:
+        db.add(camera)
+    return camera_id
+
+
+async def station(house: House) -> tuple[Browser, str]:
+    """An officer of a station; the station's id."""
+    place = await house.front.add_place("青石镇派出所")
+    return await house.front.signed_in("station_officer", place_id=place), place
+
+
+def camera_in(detail: dict[str, Any]) -> dict[str, Any] | None:
+    """The camera's endpoint, while it is in the room."""
+    return next((p for p in detail["participants"] if p["kind"] == "camera" and p["present"]), None)
+
+
+async def test_a_camera_comes_with_its_station_and_goes_with_it(house: House, server: RtspServer) -> None:
+    officer, place = await station(house)
+    camera = await add_camera(house, place, server.address())
+    session = await house.session(officer)
+    path = f"/api/sessions/{session}/cameras"
+    assert (await officer.get(path)).body["cameras"][0] | {"state": ""} == {
+        "id": camera, "name": "摄像机 1", "on": False, "state": "", "detail": "",
+    }  # fmt: skip
+    chosen = await officer.put(path, {"camera_ids": [camera]})
+    assert chosen.body["cameras"][0]["on"] is True
+    assert camera_in(await house.detail(officer, session)) is None, "nobody is there yet"
+    await house.consented(officer, session, "吴发明")
+    page = await house.enter(officer, session)
+    detail = await house.wait(officer, session, camera_in, 30)
+    found = camera_in(detail)
+    assert found is not None and (found["name"], found["place_name"]) == ("摄像机 1", "青石镇派出所")
+    assert detail["missing_consents"] == [], "it shows the people of the station, who agreed"
+    assert "摄像机 1" not in detail["people"]
+    assert (await officer.post(f"/api/sessions/{session}/recording", {"step": "start"})).status == 200
+    await eventually(lambda: state_of(officer, path, "running"))
+    await page.good("leave", {})
+    detail = await house.wait(officer, session, lambda d: camera_in(d) is None, 30)
+    house.clock.forward(EMPTY_GRACE_MS)
+    await house.wait(officer, session, lambda d: d["state"] == "ended", 20)
+
+
+async def state_of(browser: Browser, path: str, wanted: str) -> bool:
+    return bool((await browser.get(path)).body["cameras"][0]["state"] == wanted)
+
+
+async def test_a_camera_alone_keeps_no_session_open(house: House, server: RtspServer) -> None:
+    """What its process says last, after everybody has left, is not somebody coming in."""
+    officer, place = await station(house)
+    camera = await add_camera(house, place, server.address())
+    session = await house.session(officer)
+    await officer.put(f"/api/sessions/{session}/cameras", {"camera_ids": [camera]})
+    page = await house.enter(officer, session)
+    found = camera_in(await house.wait(officer, session, camera_in, 30))
+    assert found is not None
+    await page.good("leave", {})
+    await house.wait(officer, session, lambda d: camera_in(d) is None, 30)
+    event = {"type": "peer_joined", "room": session, "peer_id": found["peer_id"], "utc_ms": house.clock()}
+    await house.running.keeper.on_event(event)
+    house.clock.forward(EMPTY_GRACE_MS)
+    await house.wait(officer, session, lambda d: d["state"] == "ended", 20)
+
+
+async def test_after_a_killed_mediaserver_the_camera_is_there_again(house: House, server: RtspServer) -> None:
+    officer, place = await station(house)
+    camera = await add_camera(house, place, server.address())
+    session = await house.session(officer)
+    await officer.put(f"/api/sessions/{session}/cameras", {"camera_ids": [camera]})
+    await house.enter(officer, session)
+    await house.wait(officer, session, camera_in, 30)
+    await house.kill("mediaserver")
+    await house.start_mediaserver()
+    await house.wait(officer, session, lambda d: camera_in(d) is None, 20)
+    await house.enter(officer, session)
+    await house.wait(officer, session, camera_in, 30)
+    await officer.put(f"/api/sessions/{session}/cameras", {"camera_ids": []})
+    await house.wait(officer, session, lambda d: camera_in(d) is None, 20)
+
+
+async def test_a_removed_camera_leaves_the_room(house: House, server: RtspServer) -> None:
+    officer, place = await station(house)
+    camera = await add_camera(house, place, server.address())
+    session = await house.session(officer)
+    await officer.put(f"/api/sessions/{session}/cameras", {"camera_ids": [camera]})
+    await house.enter(officer, session)
+    await house.wait(officer, session, camera_in, 30)
+    admin = await house.front.signed_in("administrator")
+    assert (await admin.ask("DELETE", f"/api/cameras/{camera}")).status == 200
+    await house.wait(officer, session, lambda d: camera_in(d) is None, 20)
+    assert (await officer.get(f"/api/sessions/{session}/cameras")).body == {"cameras": []}
+
+
+async def test_only_cameras_of_the_own_place_and_only_so_many(lonely: House) -> None:
+    officer, place = await station(lonely)
+    other = await lonely.front.add_place("别的派出所")
+    foreign = await add_camera(lonely, other, "rtsp://192.168.9.9/live")
+    own = [await add_camera(lonely, place, "rtsp://192.168.1.9/live", f"{n}") for n in range(MOST_IN_SESSION + 1)]
+    session = await lonely.session(officer)
+    path = f"/api/sessions/{session}/cameras"
+    assert (await officer.put(path, {"camera_ids": [foreign]})).code == "camera_not_found"
+    refused = await officer.put(path, {"camera_ids": own})
+    assert (refused.code, refused.body["error"]["params"]) == ("too_many_cameras", {"most": MOST_IN_SESSION})
+    assert (await officer.put(path, {"camera_ids": own[:-1]})).status == 200
+    headquarters = await lonely.front.signed_in("hq_officer")
+    assert (await headquarters.get(path)).body == {"cameras": []}
+    assert (await headquarters.put(path, {"camera_ids": own[:1]})).code == "camera_not_found"

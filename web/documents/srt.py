@@ -1,0 +1,23 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The transcript as SubRip subtitles, each with its speaker."""
+
+from __future__ import annotations
+
+from pysubs2 import SSAEvent, SSAFile
+
+from web.documents.record import RecordDocument
+
+MEDIA_TYPE = "application/x-subrip"
+_SHORTEST_MS = 300
+
+
+def srt_bytes(document: RecordDocument, colon: str) -> bytes:
+    """UTF-8 text. `colon` stands between speaker and words (full width in Chinese)."""
+    subtitles = SSAFile()
+    for line in document.lines:
+        text = f"{line.speaker}{colon}{line.text}"
+        end_ms = max(line.end_ms, line.start_ms + _SHORTEST_MS)
+        # A backslash followed by N is a line break in the library's model; spoken text holds none.
+        subtitles.append(SSAEvent(start=max(0, line.start_ms), end=end_ms, text=text.replace("\\", "＼")))
+    # Tags are kept, because otherwise the library drops whatever stands in braces.
+    return str(subtitles.to_string("srt", keep_ssa_tags=True)).encode()

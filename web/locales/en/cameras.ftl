@@ -1,0 +1,49 @@
+# SPDX-License-Identifier: Apache-2.0
+# IP cameras: the administrator's page, and the choice in a session.
+cameras-lead = Network cameras (RTSP) of the video rooms. The station takes them into a session, each as a picture of its own, recorded like all others.
+cameras-none = No cameras yet
+cameras-none-lead = Enter the camera's address with its own user name and password, try a picture, then save.
+camera-add = Add camera
+camera-edit = Edit camera
+camera-added = Added: { $name }
+camera-remove = Remove “{ $name }”
+camera-remove-lead = In sessions under way its picture stops at once. What was recorded stays as it is.
+camera-remove-button = Remove
+camera-removed = Removed: { $name }
+camera-name-example = For example: Camera 1
+camera-address = Address
+camera-address-hint = Begins with rtsp://. Best an H.264 sub-stream (720p) with a key frame every 2 seconds. No user name or password in the address.
+camera-username = The camera's user name
+camera-password = The camera's password
+camera-password-kept = Saved; leave empty to keep it
+camera-transport = Transport
+camera-transport-tcp = TCP (recommended, loses nothing)
+camera-transport-udp = UDP (only where the camera cannot do TCP)
+camera-sound = Take the camera's sound, too
+camera-sound-hint = Not where the room has a microphone already: it would echo.
+camera-test = Test
+camera-works = “{ $name }” works
+camera-take-picture = Try a picture
+camera-picture = Test picture
+camera-picture-none = Enter the address and press Try a picture. Nothing is saved by that.
+camera-picture-waiting = Connecting to the camera, at most 10 seconds …
+camera-picture-facts = { $width }×{ $height } · H.264 { $profile } · Sound: { $sound }
+camera-no-sound = none
+column-address = Address
+
+camera-state-untested = Not tested
+camera-state-connecting = Connecting
+camera-state-running = In use
+camera-state-works = Works
+camera-state-unreachable = Cannot be reached
+camera-state-not-rtsp = Not an RTSP camera
+camera-state-wrong-password = Wrong user name or password
+camera-state-no-such-stream = No such stream
+camera-state-transport-refused = Transport not supported
+camera-state-codec-not-usable = { $codec } cannot be used, set it to H.264
+camera-state-no-key-frame = No key frame came
+camera-state-lost = Picture lost, connecting again
+camera-state-fault = Program fault, trying again
+
+room-cameras = Cameras of the room
+room-cameras-lead = A ticked one joins as a picture of its own, covered by the consent of the people here; it stops when this endpoint leaves.

@@ -1,0 +1,49 @@
+# SPDX-License-Identifier: Apache-2.0
+# IP cameras: the administrator's page, and the choice in a session.
+cameras-lead = 视频室里用网线连接的摄像机（RTSP）。开会话时由派出所选用，画面单独显示并录制。
+cameras-none = 还没有摄像机
+cameras-none-lead = 填写摄像机的地址和它自己的用户名、密码，先试一张画面，再保存。
+camera-add = 添加摄像机
+camera-edit = 修改摄像机
+camera-added = 已添加：{ $name }
+camera-remove = 移除“{ $name }”
+camera-remove-lead = 正在进行的会话里，这台摄像机的画面会马上停止；已经录下的内容不受影响。
+camera-remove-button = 移除
+camera-removed = 已移除：{ $name }
+camera-name-example = 例如：摄像机 1
+camera-address = 地址
+camera-address-hint = 以 rtsp:// 开头，建议用 H.264 的子码流（720p），关键帧间隔 2 秒。用户名和密码不要写在地址里。
+camera-username = 摄像机的用户名
+camera-password = 摄像机的密码
+camera-password-kept = 已保存，不修改请留空
+camera-transport = 传输方式
+camera-transport-tcp = TCP（推荐，不丢画面）
+camera-transport-udp = UDP（只有摄像机不支持 TCP 时才用）
+camera-sound = 同时接收摄像机的声音
+camera-sound-hint = 视频室已有麦克风时不要打开，否则会有回声。
+camera-test = 测试
+camera-works = “{ $name }”可用
+camera-take-picture = 试一张画面
+camera-picture = 测试画面
+camera-picture-none = 填好地址后点“试一张画面”，不用先保存。
+camera-picture-waiting = 正在连接摄像机，最多 10 秒…
+camera-picture-facts = { $width }×{ $height } · H.264 { $profile } · 声音：{ $sound }
+camera-no-sound = 无
+column-address = 地址
+
+camera-state-untested = 未测试
+camera-state-connecting = 正在连接
+camera-state-running = 正在使用
+camera-state-works = 可用
+camera-state-unreachable = 连接不上
+camera-state-not-rtsp = 不是 RTSP 摄像机
+camera-state-wrong-password = 用户名或密码不对
+camera-state-no-such-stream = 没有这路画面
+camera-state-transport-refused = 不支持这种传输方式
+camera-state-codec-not-usable = { $codec } 不能用，请改为 H.264
+camera-state-no-key-frame = 没有收到关键帧
+camera-state-lost = 画面中断，正在重连
+camera-state-fault = 程序故障，正在重试
+
+room-cameras = 视频室的摄像机
+room-cameras-lead = 勾选后作为单独的画面进入会话，与本终端的人一并征得同意；本终端离开，它也停止。
