@@ -36,7 +36,8 @@ PROGRAMS = {
     "recorder": ["-m", "mediaserver.recorder"],
     "worker": ["-m", "transcribe"],
     "web": ["-m", "web"],
-    "store": ["-m", "storage.embedded"],
+    # The store's process becomes `weed mini` as soon as it has its keys.
+    "store": ["mini"],
 }
 
 
@@ -128,9 +129,9 @@ class Server:
                 environment = (entry / "environ").read_bytes()
             except OSError:
                 continue
-            if [a.decode("utf-8", "replace") for a in arguments[1:3]] == PROGRAMS[
-                name
-            ] and f"VIDEOHOME_DATA_DIR={self.data_dir}".encode() in environment.split(b"\0"):
+            told = [argument.decode("utf-8", "replace") for argument in arguments[1 : 1 + len(PROGRAMS[name])]]
+            ours = f"VIDEOHOME_DATA_DIR={self.data_dir}".encode() in environment.split(b"\0")
+            if ours and told == PROGRAMS[name]:
                 found.append(int(entry.name))
         return found
 
@@ -162,6 +163,12 @@ class Server:
             parts.append(f"== {path.name}")
             parts += path.read_text("utf-8", "replace").splitlines()[-lines:]
         return "\n".join(parts)
+
+    def metrics(self) -> str:
+        """The web program's counters, as this machine may read them."""
+        context = ssl._create_unverified_context()
+        with urllib.request.urlopen(f"{self.url()}/metrics", context=context, timeout=10) as answer:
+            return str(answer.read(), "utf-8")
 
     def root_certificate(self, folder: Path) -> Path:
         """The authority's root as the page /ca offers it."""

@@ -1,0 +1,14 @@
+# SPDX-License-Identifier: Apache-2.0
+"""For all tests: no property test is judged by how long the machine took for it, and every run tries the same inputs.
+
+Fresh inputs are the long fuzzing's work (`make fuzz`): a change is judged by what it changed, not by a lucky draw.
+"""
+
+from __future__ import annotations
+
+from hypothesis import HealthCheck, settings
+
+settings.register_profile(
+    "machine-independent", deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow]
+)
+settings.load_profile("machine-independent")

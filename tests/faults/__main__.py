@@ -1,0 +1,87 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`python -m tests.faults [--cuts 2000] [--kills 100] [--seed N] [--json FILE]`: 1 when a promise was broken."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import random
+import shutil
+import sys
+import tempfile
+import traceback
+from collections import Counter
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import structlog
+
+from benchmarks.badlink.__main__ import commit
+from tests.faults.kills import KILLS_EACH, kills
+from tests.faults.power import cut, logged
+from tests.faults.recording import COMMIT_MS
+
+SPEEDS_MS = (COMMIT_MS, 600, 1_800)
+"""How often a disk takes what waits: an ordinary one, and slow ones."""
+
+
+async def cuts(folder: Path, seed: int, count: int) -> dict[str, int]:
+    """Let the power fail so many times; what came of it, by word."""
+    found: Counter[str] = Counter()
+    recordings = {every: await logged(folder / f"whole-{every}", every) for every in SPEEDS_MS}
+    for number in range(count):
+        every = SPEEDS_MS[number % len(SPEEDS_MS)]
+        place = folder / str(number)
+        try:
+            found[await cut(recordings[every], f"{seed}-{number}", place)] += 1
+        except AssertionError:
+            traceback.print_exc()
+            print(f"cut {number} of seed {seed} broke a promise", file=sys.stderr)
+            found["broken"] += 1
+        shutil.rmtree(place)
+    return dict(found)
+
+
+async def killed(folder: Path, seed: int, count: int) -> dict[str, int]:
+    """Kill the recorder so many times, some in each recording."""
+    found: Counter[str] = Counter()
+    for number in range(0, count, KILLS_EACH):
+        place = folder / f"kills-{number}"
+        place.mkdir()
+        try:
+            found["packets"] += await kills(place, seed + number, min(KILLS_EACH, count - number))
+            found["kills"] += min(KILLS_EACH, count - number)
+        except AssertionError:
+            traceback.print_exc()
+            print(f"kills {number} of seed {seed} broke a promise", file=sys.stderr)
+            found["broken"] += 1
+        shutil.rmtree(place, ignore_errors=True)
+    return dict(found)
+
+
+def main() -> int:
+    """Tries both, and tells what came of it."""
+    parser = argparse.ArgumentParser(prog="python -m tests.faults")
+    parser.add_argument("--cuts", type=int, default=2000, help="power failures")
+    parser.add_argument("--kills", type=int, default=100, help="kills of the recorder's process")
+    parser.add_argument("--seed", type=int, default=None, help="default: another each time")
+    parser.add_argument("--json", type=Path, default=None, help="where to write the result")
+    wanted = parser.parse_args()
+    seed = random.SystemRandom().randrange(10**9) if wanted.seed is None else wanted.seed
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(50))
+    facts: dict[str, Any] = {"commit": commit(), "date": datetime.now(UTC).strftime("%Y-%m-%d"), "seed": seed}
+    with tempfile.TemporaryDirectory() as folder:
+        if wanted.cuts:
+            facts["power_cuts"] = asyncio.run(cuts(Path(folder), seed, wanted.cuts))
+        if wanted.kills:
+            facts["kills"] = asyncio.run(killed(Path(folder), seed, wanted.kills))
+    if wanted.json is not None:
+        wanted.json.write_text(json.dumps(facts, indent=1) + "\n", "utf-8")
+    print(facts)
+    return 1 if any("broken" in found for found in facts.values() if isinstance(found, dict)) else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
