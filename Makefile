@@ -6,12 +6,16 @@ SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
 PYTHON ?= python3
+SECONDS ?= 60
+MINUTES ?= 60
+INPUTS ?=
+PROCESSES ?= $(shell nproc)
 VENV := .venv
 RUN_STAMP := $(VENV)/.installed
 TEST_STAMP := $(VENV)/.installed-test
 SOURCES := $(shell git ls-files 2>/dev/null -- pyproject.toml constraints.txt hatch_build.py mediaserver transcribe storage web || true)
 
-.PHONY: help run test lint unit clean
+.PHONY: help run test lint unit fuzz soak faults clean
 
 help: ## Show what can be made
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -23,12 +27,14 @@ $(VENV)/bin/python:
 	@./.ci/install.sh python "$(PYTHON)" "$(VENV)"
 
 $(RUN_STAMP): $(VENV)/bin/python $(SOURCES)
-	$(VENV)/bin/pip install --disable-pip-version-check -q -c constraints.txt .
+	@echo "Installing Video Home and what it needs into $(VENV) (the first time takes some minutes) ..."
+	@$(VENV)/bin/pip install --disable-pip-version-check -q -c constraints.txt .
 	@touch $@
 
 $(TEST_STAMP): $(VENV)/bin/python $(SOURCES)
 	@./.ci/install.sh test
-	$(VENV)/bin/pip install --disable-pip-version-check -q -c constraints.txt ".[test]"
+	@echo "Installing Video Home, what it needs and its test tools into $(VENV) (the first time takes some minutes) ..."
+	@$(VENV)/bin/pip install --disable-pip-version-check -q -c constraints.txt ".[test]"
 	@touch $@ $(RUN_STAMP)
 
 test: $(TEST_STAMP) lint unit ## Run every check and test
@@ -39,8 +45,23 @@ lint: $(TEST_STAMP) ## Style, types, layers, sizes
 	$(VENV)/bin/mypy
 	$(VENV)/bin/lint-imports
 
-unit: $(TEST_STAMP) ## All Python tests
-	$(VENV)/bin/python -m pytest
+# A call in real time that the machine itself disturbed is held once more, and so is a test in which a program did not
+# answer in time; the log says so (R). Twice is a fault.
+unit: $(TEST_STAMP) ## All Python tests: real calls one after another, with the machine to themselves, then the others side by side
+	$(VENV)/bin/python -m pytest -m alone --reruns 1 -rR --durations=15
+	$(VENV)/bin/python -m pytest -m "not alone" -n 3 --dist loadfile --durations=15 -rR \
+		--reruns 1 --only-rerun "Timeout|not in time|did not become ready|videohome serve ended"
+
+fuzz: $(TEST_STAMP) ## Broken input for a minute at every door (SECONDS=600 for longer, or INPUTS=10000000 in all)
+	$(VENV)/bin/python -m tests.fuzz --processes $(PROCESSES) $(if $(INPUTS),--inputs $(INPUTS),--seconds $(SECONDS))
+	$(VENV)/bin/python -m tests.fuzz.sanitized
+
+# The suite holds a short form of some seconds, because all of its tests together must stay short.
+soak: $(TEST_STAMP) ## A meeting of an hour in virtual time: leaks, stuck layers, orphans, counters (make soak MINUTES=600)
+	$(VENV)/bin/python -m tests.soak --minutes $(MINUTES)
+
+faults: $(TEST_STAMP) ## The recorder's power and process fail at thousands of moments, its store does wrong
+	$(VENV)/bin/python -m tests.faults
 
 clean: ## Remove what was built (never the data folder)
 	rm -rf $(VENV) web/ui/dist web/ui/node_modules build dist

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # Installs the system packages that running or testing needs, on Debian 12 or Ubuntu, as root or by sudo.
 #   install.sh python PYTHON VENV   a Python >= 3.11 with venv, and the virtual environment
-#   install.sh test                 Chromium, ffmpeg, fonts and network tools for the tests
+#   install.sh test                 Chromium, ffmpeg, fonts, network tools, coturn, GStreamer and a C compiler for the tests
 set -euo pipefail
 
 as_root() { if [ "$(id -u)" = 0 ]; then "$@"; else sudo "$@"; fi; }
@@ -35,7 +35,13 @@ python)
     "$python" -m venv "$venv"
     ;;
 test)
-    apt_install chromium ffmpeg fonts-droid-fallback iproute2 libnss3-tools util-linux openssl
+    apt_install chromium ffmpeg fonts-droid-fallback iproute2 libnss3-tools util-linux mount e2fsprogs openssl xxd \
+        gcc libc6-dev python3-dev libsrtp2-dev
+    # cameras of others for the tests: GStreamer's RTSP server, and a compiler for live555's
+    apt_install python3-gi gir1.2-gst-rtsp-server-1.0 gstreamer1.0-plugins-base gstreamer1.0-plugins-good \
+        gstreamer1.0-plugins-bad gstreamer1.0-plugins-ugly g++
+    # programs of others that come in by the standard doors (tests/interop)
+    apt_install coturn gstreamer1.0-nice gir1.2-gst-plugins-bad-1.0 gir1.2-gst-plugins-base-1.0 python3-gst-1.0
     ;;
 *)
     echo "usage: install.sh python PYTHON VENV | install.sh test" >&2
