@@ -16,23 +16,28 @@ import pytest
 
 from storage import layout
 from storage.settings import Settings
-from tests.acceptance.speech import SpokenSession, Turn, decode, sessions
+from tests.acceptance.speech import DATA, Turn, load
 from tests.embedded_store import EmbeddedStore, wait
 from tests.recordings import Sound, put_recording, write_silence
 from tests.speech_scoring import Span, character_error_rate, percentile, spanning, start_errors_s
 from tests.transcribe.installation import Database, WorkerProcess
-from transcribe.models import models_dir
 from transcribe.script import simplified
 
 PROMPT = "以下是普通话的句子"
 START_MS = {"hq": 0, "station": 3_000, "villager": 5_000}
 """The peers of the recording join one after another; what they say is that much later on the session clock."""
-SHORT_MS = 45_000
+SHORT_MS = 25_000
+"""Each of the three has spoken once by then."""
+LIMIT_MS = 81_500
+"""So much of the spoken session is enough for times and words; the whole of it is the acceptance test's work, beside
+the same model without anything of ours."""
+SPOKEN = load(DATA / "synth-a")
+TURNS = tuple(turn for turn in SPOKEN.turns if turn.end_s * 1000 < LIMIT_MS)
 
 
-def sounds(spoken: SpokenSession, limit_ms: int | None = None) -> list[Sound]:
+def sounds(limit_ms: int) -> list[Sound]:
     return [
-        Sound(name, f"人 {name}", spoken.folder / f"{name}.opus", start, limit_ms, 40.0 if name == "station" else 0.0)
+        Sound(name, f"人 {name}", SPOKEN.folder / f"{name}.opus", start, limit_ms, 40.0 if name == "station" else 0.0)
         for name, start in START_MS.items()
     ]
 
@@ -42,25 +47,12 @@ def spoken_on_the_clock(turn: Turn) -> Span:
     return Span(turn.start_s + add_s, turn.end_s + add_s)
 
 
-def heard_by_the_library_itself(settings: Settings, sound: Path) -> str:
-    """faster-whisper without anything of ours between, on the same sound with the same options."""
-    from faster_whisper import WhisperModel
-
-    model = WhisperModel(str(models_dir(settings) / "base"), device="cpu", compute_type="int8", cpu_threads=1)
-    segments, _ = model.transcribe(
-        decode(sound, 16_000), language="zh", beam_size=5, vad_filter=True, word_timestamps=True,
-        condition_on_previous_text=False, initial_prompt=PROMPT + "。",
-    )  # fmt: skip
-    return "".join(segment.text for segment in segments)
-
-
 @pytest.mark.timeout(600)
-@pytest.mark.parametrize("spoken", sessions(), ids=lambda spoken: spoken.name)
 def test_a_whole_session(
-    spoken: SpokenSession, store: EmbeddedStore, database: Database, workers: list[WorkerProcess], tmp_path: Path
+    store: EmbeddedStore, database: Database, workers: list[WorkerProcess], tmp_path: Path
 ) -> None:
     write_silence(tmp_path / "silent.opus", 60_000)
-    everything = [*sounds(spoken), Sound("muted", "静", tmp_path / "silent.opus")]
+    everything = [*sounds(LIMIT_MS), Sound("muted", "静", tmp_path / "silent.opus")]
     session_id = database.new_session()
     put_recording(store.settings, store.opened(), session_id, everything)
     transcript_id = database.order(session_id)
@@ -78,17 +70,17 @@ def test_a_whole_session(
     text = "".join(line["text"] for line in lines)
     assert simplified(text) == text
     assert PROMPT not in text
-    check_times(spoken, lines)
-    check_words(spoken, lines, store.settings)
+    check_times(lines)
+    check_words(lines)
     check_result(store, database, transcript_id, lines)
     took_s = sum(event["took_s"] for event in workers[0].events("window_recognised"))
-    print(f"\n{spoken.name}: real-time factor {took_s / (3 * spoken.duration_s + 60):.3f} ({took_s:.0f} s)")
+    print(f"\nreal-time factor {took_s / (3 * LIMIT_MS / 1000 + 60):.3f} ({took_s:.0f} s)")
 
 
-def check_times(spoken: SpokenSession, lines: list[dict[str, Any]]) -> None:
+def check_times(lines: list[dict[str, Any]]) -> None:
     errors: list[float] = []
     for track in START_MS:
-        turns = [spoken_on_the_clock(turn) for turn in spoken.turns if turn.track == track]
+        turns = [spoken_on_the_clock(turn) for turn in TURNS if turn.track == track]
         spans = [Span(item["start_ms"] / 1000, item["end_ms"] / 1000) for item in lines if item["peer_id"] == track]
         assert spanning(spans, turns) == []
         found = start_errors_s(turns, spans)
@@ -97,24 +89,16 @@ def check_times(spoken: SpokenSession, lines: list[dict[str, Any]]) -> None:
         inside = [any(span.shared_s(Span(t.start_s - 1, t.end_s + 1)) == span.end_s - span.start_s for t in turns)
                   for span in spans]  # fmt: skip
         assert sum(inside) >= 0.95 * len(inside), f"lines of {track} lie where nobody spoke"
-    print(f"\n{spoken.name}: start errors median {percentile(errors, 0.5):.2f} s, p95 {percentile(errors, 0.95):.2f} s")
+    print(f"\nstart errors median {percentile(errors, 0.5):.2f} s, p95 {percentile(errors, 0.95):.2f} s")
     assert sum(error <= 1.0 for error in errors) >= 0.95 * len(errors)
 
 
-def check_words(spoken: SpokenSession, lines: list[dict[str, Any]], settings: Settings) -> None:
-    ours_errors = theirs_errors = characters = 0.0
+def check_words(lines: list[dict[str, Any]]) -> None:
     for track in START_MS:
-        wanted = "".join(turn.text for turn in spoken.turns if turn.track == track)
-        ours = character_error_rate(wanted, "".join(line["text"] for line in lines if line["peer_id"] == track))
-        theirs = character_error_rate(wanted, heard_by_the_library_itself(settings, spoken.folder / f"{track}.opus"))
-        print(f"\n{spoken.name} {track}: CER {ours:.3f}, faster-whisper itself {theirs:.3f}")
-        # real-a's villager reads the odd words of a voice corpus, of which this small model gets 40 % wrong by itself.
-        assert ours < 0.25 or (spoken.name, track) == ("real-a", "villager")
-        ours_errors += ours * len(wanted)
-        theirs_errors += theirs * len(wanted)
-        characters += len(wanted)
-    assert ours_errors / characters < 0.25
-    assert (ours_errors - theirs_errors) / characters <= 0.05
+        wanted = "".join(turn.text for turn in TURNS if turn.track == track)
+        rate = character_error_rate(wanted, "".join(line["text"] for line in lines if line["peer_id"] == track))
+        print(f"\n{track}: character error rate {rate:.3f}")
+        assert rate < 0.25
 
 
 def check_result(store: EmbeddedStore, database: Database, transcript_id: str, lines: list[dict[str, Any]]) -> None:
@@ -132,7 +116,7 @@ def check_result(store: EmbeddedStore, database: Database, transcript_id: str, l
 
 def short_job(store: EmbeddedStore, database: Database) -> str:
     session_id = database.new_session()
-    put_recording(store.settings, store.opened(), session_id, sounds(sessions()[0], SHORT_MS))
+    put_recording(store.settings, store.opened(), session_id, sounds(SHORT_MS))
     return database.order(session_id)
 
 
