@@ -112,10 +112,11 @@ def live555(video: Path, sound: Path | None = None, *, user: str = USER) -> Rtsp
     """live555's RTSP server; built once for each machine (20 s of one core)."""
     port = free_port()
     more = [str(sound)] if sound is not None else []
-    return RtspServer([str(_built_live555()), str(port), user, PASSWORD, str(video), *more], port)
+    return RtspServer([str(live555_program()), str(port), user, PASSWORD, str(video), *more], port)
 
 
-def _built_live555() -> Path:
+def live555_program() -> Path:
+    """Path of the server."""
     if shutil.which("g++") is None:
         pytest.fail("g++ is not installed (.ci/install.sh test)")
     cache = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "videohome-tests"
