@@ -124,6 +124,7 @@ class LiveRoom:
         for client in list(self.clients.values()):
             client.notify("room_closed", {"reason": reason})
             self._end(client, Arrow.ROOM_CLOSED, messages.CLOSE_ROOM_CLOSED, "room_closed")
+        self.watch.look(time.monotonic())
         self._stop_timers()
         self.publish("room_closed", {"room": self.room_id})
 
