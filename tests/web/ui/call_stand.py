@@ -50,6 +50,8 @@ class CallStand(Stand):
     """Every `view` that the page sent, in order."""
     produced: list[dict[str, Any]] = field(default_factory=list)
     """Every `produce`, in order; the answer names them `made-1`, `made-2`, …"""
+    reports: list[dict[str, Any]] = field(default_factory=list)
+    """Every `report_source`, in order."""
     requests_made: list[str] = field(default_factory=list)
     _socket: web.WebSocketResponse | None = None
 
@@ -81,6 +83,8 @@ class CallStand(Stand):
             self.requests_made.append(asked["type"])
             if asked["type"] == "view":
                 self.views.append(asked["data"])
+            elif asked["type"] == "report_source":
+                self.reports.append(asked["data"])
             await socket.send_json({"id": asked["id"], "ok": True, "data": self._obey(asked)})
         return socket
 

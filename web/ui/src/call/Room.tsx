@@ -4,6 +4,7 @@ import { useEffect, useState } from "preact/hooks";
 import { ApiError } from "../api";
 import { t } from "../i18n";
 import { Button, ErrorNotice, Notice, StateWord } from "../ui";
+import { Alarms } from "./Alarms";
 import { Controls, panel, toggleFullscreen } from "./Controls";
 import { DeviceChoices, DeviceFaults } from "./Devices";
 import type { CallModel } from "./model";
@@ -64,6 +65,7 @@ export function Room({ model }: { model: CallModel }) {
           />
         )}
         <DeviceFaults local={model.local} />
+        <Alarms model={model} />
         <ModerationNotices model={model} />
         <SavingNotice model={model} />
         <ShareChoice model={model} />
