@@ -307,6 +307,15 @@ class Room:
             for producer in port.producers.values()
         ]
 
+    def sample(self, peer_id: str, source: str, after: int) -> tuple[str, int, list[bytes]] | None:
+        """(codec, number of its last packet, packets) to look into: the newest key frame of the smallest picture, or
+        the last second of sound. None when there is no whole one past the packet number `after`."""
+        for producer in self._producers.values():
+            if producer.peer_id == peer_id and producer.source == source:
+                found = producer.uplinks[0].sample(after)
+                return None if found is None else (producer.parameters.codec.name, *found)
+        return None
+
     def consumers(self, peer_id: str) -> list[dict[str, Any]]:
         """What this peer receives, JSON-ready: id, producer_id, peer_id, source, kind, paused, rtp_parameters."""
         peer = self._peers.get(peer_id)
@@ -483,8 +492,14 @@ def _producer_stats(producer: Producer, now: float) -> dict[str, Any]:
         for uplink in producer.uplinks
     ]
     report = producer.uplinks[0].report
+    last = max((uplink.activity.last for uplink in producer.uplinks if uplink.activity.last is not None), default=None)
     return {
         "producer_id": producer.producer_id,
+        "peer_id": producer.peer_id,
+        "source": producer.source,
+        "kind": producer.kind,
+        "off": producer.off,
+        "silent_s": None if last is None else round(now - last, 3),
         "paused": producer.paused,
         "level_dbov": None if producer.voice is None else max(-127, round(producer.voice.score(now)) - 127),
         "publisher_utc_s": None if report is None else round(utc_from_ntp(report.ntp), 3),

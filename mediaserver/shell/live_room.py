@@ -530,6 +530,10 @@ class LiveRoom:
         """Of everything that is published, whether it comes."""
         return self._room.flows(now)
 
+    def sample(self, peer_id: str, source: str, after: int) -> tuple[str, int, list[bytes]] | None:
+        """See `Room.sample`."""
+        return self._room.sample(peer_id, source, after)
+
     def stats(self) -> dict[str, Any]:
         """Counters of every stream."""
         return self._room.stats(time.monotonic())

@@ -6,6 +6,7 @@ from __future__ import annotations
 import pytest
 
 from mediaserver.errors import PeerFault
+from mediaserver.rtp import packet as rtp
 from mediaserver.sfu.events import SourceFlow
 from mediaserver.sfu.troubles import (
     BLACK_BRIGHTEST,
@@ -161,3 +162,22 @@ def test_a_room_knows_what_comes(plane: str) -> None:
     meeting.room.pause_producer(meeting.mic, True, meeting.now)
     meeting.room.silence_producer(meeting.cam, True, meeting.now)
     assert not any(one.wanted for one in meeting.room.flows(meeting.now))
+
+
+def test_a_room_gives_a_key_frame_and_a_second_of_sound_once(plane: str) -> None:
+    meeting = Meeting()
+    meeting.speak(1, 39)
+    meeting.show(1, 5, key_at=3)
+    assert meeting.room.sample("a", "mic", 0) is None, "not a second yet"
+    meeting.speak(40, 60)
+    codec, last, packets = meeting.room.sample("a", "mic", 0) or ("", 0, [])
+    headers = [rtp.read_header(packet) for packet in packets]
+    assert (codec, [header and header.sequence_number for header in headers]) == ("opus", list(range(50, 100)))
+    assert meeting.room.sample("a", "mic", last) is None
+    codec, last, packets = meeting.room.sample("a", "cam", 0) or ("", 0, [])
+    header = rtp.read_header(packets[0])
+    assert (codec, len(packets), header and header.sequence_number) == ("vp8", 1, 3)
+    assert meeting.room.sample("a", "cam", last) is None, "no newer key frame"
+    assert meeting.room.sample("b", "cam", 0) is None
+    meeting.room.silence_producer(meeting.cam, True, meeting.now)
+    assert meeting.room.sample("a", "cam", 0) is None, "what the host muted is kept nowhere"

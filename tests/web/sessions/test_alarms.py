@@ -20,8 +20,11 @@ from tests.mediaserver.shell.endpoint import until
 from tests.sim.call import audio_parameters
 from tests.web.sessions.house import FrontPage, House
 from web.api.core import DATABASE
+from web.api.tracks import TrackList
 from web.sessions.alarms import Alarms
 from web.sessions.store_probe import AGAIN_S, EVERY_S, WITHIN_S, StoreProbe
+from web.sessions.tracks import live_tracks
+from web.sessions.watch import SourceAlarm
 
 WITHIN_ALL_S = 5.0
 """What the technician is promised."""
@@ -74,6 +77,13 @@ async def test_a_source_from_its_fault_to_its_end(house: House) -> None:
     assert any(note["type"] == "troubles" and note["data"]["troubles"] for note in page.notes)
     assert (await page.ask("report_source", {**report, "trouble": "black"}))["error"]["code"] == "bad_trouble"
     assert (await page.ask("report_source", {**report, "source": "cam"}))["error"]["code"] == "bad_trouble"
+    (track,) = (await host.get(f"/api/sessions/{session_id}/tracks")).body["tracks"]
+    TrackList.model_validate({"tracks": [track]})
+    assert {name: track[name] for name in ("peer_id", "source", "kind", "sent", "alarm", "recorded")} == {
+        "peer_id": me, "source": "mic", "kind": "audio", "sent": "on", "alarm": "mic_silent", "recorded": None,
+    }  # fmt: skip
+    assert track["bytes"] > 0
+    assert abs(time.time() * 1000 - track["last_packet_utc_ms"]) < 5_000
     talker.on = False
     began = time.monotonic()
     stalled = lambda: [a.name for a in house.running.alarms.watch(session_id).sources] == ["track_stalled"]  # noqa: E731
@@ -177,3 +187,19 @@ async def test_alarms_of_the_installation(said: dict[str, Any], away: bool, name
     media, recorder = SimpleNamespace(all_up=True), SimpleNamespace(away=False, last=answer(**said))
     alarms = Alarms(None, media, recorder, store_away=lambda: away)  # type: ignore[arg-type]
     assert alarms.found() == names
+
+
+def test_a_track_has_what_room_and_recorder_say() -> None:
+    layers = [{"bytes": 700, "bitrates_bps": [40_000, 90_000]}, {"bytes": 300, "bitrates_bps": [10_000]}]
+    cam = {"peer_id": "a", "source": "cam", "kind": "video", "off": False, "silent_s": 0.5, "layers": layers}
+    stats = {"utc_s": 1_000.0, "producers": [{**cam, "level_dbov": None}]}
+    kept = {"bytes": 9, "lost": 1, "sealed_to_ms": None, "uploaded_to_ms": 4, "last_packet_utc_ms": 7}
+    recorded = [
+        {**kept, "peer_id": "a", "source": "cam", "kind": "video"},
+        {**kept, "peer_id": "b", "source": "mic", "kind": "audio"},
+    ]
+    rows = live_tracks(stats, recorded, [SourceAlarm("camera_black", "a", "cam", 1)])
+    TrackList.model_validate({"tracks": rows})
+    assert rows[0]["recorded"] == {"bytes": 9, "lost": 1, "sealed_to_ms": 0, "uploaded_to_ms": 4}
+    told = [(row["sent"], row["bytes"], row["kbps"], row["last_packet_utc_ms"], row["alarm"]) for row in rows]
+    assert told == [("on", 1_000, 100, 999_500, "camera_black"), ("ended", 0, 0, 7, None)]

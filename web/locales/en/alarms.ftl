@@ -14,3 +14,27 @@ alarm-other-mic-stalled = No sound comes from { $name } at this moment.
 alarm-other-cam-stalled = No picture comes from { $name } at this moment.
 alarm-other-screen-stalled = The screen of { $name } does not come at this moment.
 alarm-other-screen-audio-stalled = The sound of { $name }'s screen does not come at this moment.
+
+# The live state of every track, in the devices' panel of whoever leads.
+tracks-title = State of each picture and sound
+tracks-waiting = Asking the server …
+tracks-none = Nobody sends anything yet.
+tracks-who = Who
+tracks-what = What
+tracks-state = State
+tracks-bytes = Received
+tracks-last = Last at
+tracks-level = Level
+tracks-sealed = Saved to
+tracks-uploaded = Uploaded to
+tracks-source-mic = Sound
+tracks-source-cam = Picture
+tracks-source-screen = Screen
+tracks-source-screen-audio = Screen sound
+tracks-on = Arrives
+tracks-off = Switched off
+tracks-ended = Ended
+tracks-track-stalled = Does not arrive
+tracks-camera-black = Black
+tracks-mic-silent = No sound
+tracks-mic-clipping = Too loud

@@ -14,3 +14,27 @@ alarm-other-mic-stalled = 此刻收不到 { $name } 的声音。
 alarm-other-cam-stalled = 此刻收不到 { $name } 的画面。
 alarm-other-screen-stalled = 此刻收不到 { $name } 共享的屏幕。
 alarm-other-screen-audio-stalled = 此刻收不到 { $name } 共享屏幕的声音。
+
+# 每路画面和声音的实时状态（主持一方的“设备”面板）。
+tracks-title = 每路画面和声音的状态
+tracks-waiting = 正在询问服务器……
+tracks-none = 现在还没有人发送画面或声音。
+tracks-who = 哪一方
+tracks-what = 内容
+tracks-state = 状态
+tracks-bytes = 已收到
+tracks-last = 最后收到
+tracks-level = 音量
+tracks-sealed = 已保存到
+tracks-uploaded = 已上传到
+tracks-source-mic = 声音
+tracks-source-cam = 画面
+tracks-source-screen = 屏幕
+tracks-source-screen-audio = 屏幕声音
+tracks-on = 正常
+tracks-off = 已关闭
+tracks-ended = 已结束
+tracks-track-stalled = 收不到
+tracks-camera-black = 黑屏
+tracks-mic-silent = 没有声音
+tracks-mic-clipping = 声音太大

@@ -13,6 +13,7 @@ import { ConsentWords, PeopleElsewhere, PeopleHere } from "./People";
 import { RecordingLine, RecordingWarning } from "./RecordingLine";
 import { PictureChoices, SavingNotice, SavingWord, ShareChoice } from "./Saving";
 import { LayoutButton, Stage } from "./Stage";
+import { Tracks } from "./Tracks";
 
 export function Room({ model }: { model: CallModel }) {
   const detail = model.detail.value;
@@ -89,6 +90,7 @@ export function Room({ model }: { model: CallModel }) {
           <DeviceChoices local={model.local} meter />
           <PictureChoices model={model} />
           <Figures model={model} />
+          {detail.can.lead && <Tracks model={model} />}
         </aside>
       )}
       <Controls model={model} />
