@@ -38,6 +38,8 @@ class SourceFlow:
     """Seconds since its newest packet; since it was published where none came yet."""
     live_s: float
     """Seconds that packets have come without a break; 0 while none do."""
+    paused: bool = False
+    """Switched off by its owner, and by nobody else."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -302,6 +302,7 @@ class Room:
                 now
                 - max([producer.began, *(u.activity.last for u in producer.uplinks if u.activity.last is not None)]),
                 max(uplink.activity.live_for(now) for uplink in producer.uplinks),
+                producer.paused and not producer.silenced,
             )
             for port in self._ports.values()
             for producer in port.producers.values()

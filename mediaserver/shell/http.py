@@ -7,6 +7,7 @@ import asyncio
 import json
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
@@ -161,6 +162,7 @@ class Door:
                 self._count("rooms_refused")
                 raise _refuse(web.HTTPServiceUnavailable, "draining")
             room = self._rooms[order.room] = LiveRoom(order, self._hub, self._feed, self._publish, self._servers)
+            room.watch.is_camera = partial(self.cameras.has, order.room)
         else:
             room.obey(order)
         return web.json_response(room.describe())

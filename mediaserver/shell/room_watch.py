@@ -4,6 +4,8 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from mediaserver.sfu.troubles import Troubles
@@ -19,6 +21,8 @@ class RoomWatch:
     def __init__(self, room: LiveRoom) -> None:
         self._room = room
         self.state = Troubles()
+        self.is_camera: Callable[[str], bool] = lambda _: False
+        """An IP camera's process pauses what does not come any more; nobody has switched it off."""
 
     def report(self, peer_id: str, body: messages.ReportSource) -> None:
         """A page measured its own camera or microphone. Raises PeerFault, see `Troubles.report`."""
@@ -34,6 +38,10 @@ class RoomWatch:
 
     def look(self, now: float) -> None:
         """Notice what began or ended, and tell it."""
-        if self.state.look(self._room.flows(now), now, self._room.utc_ms()):
+        flows = [
+            replace(flow, wanted=True) if flow.paused and self.is_camera(flow.peer_id) else flow
+            for flow in self._room.flows(now)
+        ]
+        if self.state.look(flows, now, self._room.utc_ms()):
             self._room.tell_all("troubles", {"troubles": self.state.current()})
             self._room.publish("troubles", {"room": self._room.room_id, "troubles": self.state.current()})

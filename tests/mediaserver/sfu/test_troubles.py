@@ -160,6 +160,7 @@ def test_a_room_knows_what_comes(plane: str) -> None:
     later = {one.source: one for one in meeting.room.flows(meeting.now + 5)}
     assert (later["mic"].silent_s, later["mic"].live_s) == (5.0, 0.0)
     meeting.room.pause_producer(meeting.mic, True, meeting.now)
+    assert [one.paused for one in meeting.room.flows(meeting.now)] == [True, False]
     meeting.room.silence_producer(meeting.cam, True, meeting.now)
     assert not any(one.wanted for one in meeting.room.flows(meeting.now))
 

@@ -52,6 +52,7 @@ class CallStand(Stand):
     """Every `produce`, in order; the answer names them `made-1`, `made-2`, …"""
     reports: list[dict[str, Any]] = field(default_factory=list)
     """Every `report_source`, in order."""
+    tracks: list[dict[str, Any]] = field(default_factory=list)
     requests_made: list[str] = field(default_factory=list)
     _socket: web.WebSocketResponse | None = None
 
@@ -60,6 +61,7 @@ class CallStand(Stand):
         app.router.add_get("/api/consent-text", self._consent)
         app.router.add_post(f"/api/sessions/{SESSION}/join", self._join)
         app.router.add_get("/signalling", self._signalling)
+        app.router.add_get(f"/api/sessions/{SESSION}/tracks", lambda _: _answer({"tracks": self.tracks}))
         app.router.add_post("/api/device-faults", lambda _: _answer({}))
 
     @property

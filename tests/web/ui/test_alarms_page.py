@@ -82,3 +82,17 @@ async def test_black_silent_and_clipping_are_said_and_end(enter: Enter) -> None:
     await expect(page.locator("[data-test=alarm-other] [data-peer=hq1]")).to_contain_text("画面")
     await stand.note("troubles", {"troubles": []})
     await expect(page.locator("[data-test=alarm-other]")).to_have_count(0)
+    # The state of every track, asked for while it is open.
+    recorded = {"bytes": 3_400_000, "lost": 0, "sealed_to_ms": 61_000, "uploaded_to_ms": 50_000}
+    track = {"peer_id": "st1", "source": "cam", "kind": "video", "sent": "on", "bytes": 1, "kbps": 300}
+    stand.tracks = [
+        {**track, "level_dbov": None, "last_packet_utc_ms": None, "alarm": "camera_black", "recorded": recorded},
+        {**track, "source": "mic", "level_dbov": -31, "last_packet_utc_ms": 1, "alarm": None, "recorded": None},
+    ]
+    await page.click("[data-test=panel-devices]")
+    await page.click("[data-test=tracks] summary")
+    rows = page.locator("[data-test=track]")
+    await expect(rows).to_have_count(2)
+    for row, texts in ((0, ("画面", "黑屏", "3.4 MB", "0:01:01", "0:00:50")), (1, ("声音", "正常", "-31 dB"))):
+        for text in texts:
+            await expect(rows.nth(row)).to_contain_text(text)
