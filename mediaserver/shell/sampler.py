@@ -109,6 +109,7 @@ class Sampler:
                 sys.executable,
                 "-m",
                 "mediaserver.cameras",
+                "samples",  # for whoever looks at the list of processes
                 stdin=asyncio.subprocess.PIPE,
                 stdout=asyncio.subprocess.PIPE,
                 env=child_environment(),
