@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import contextlib
 import json
 import sys
 import time
@@ -134,12 +135,13 @@ class Sampler:
         return found
 
     async def _end(self) -> None:
-        process, self._process = self._process, None
-        if process is None:
+        if self._process is None:
             return
-        if process.returncode is None:
-            process.kill()  # it keeps nothing
-        await process.wait()
+        if self._process.returncode is None:
+            with contextlib.suppress(ProcessLookupError):
+                self._process.kill()  # it keeps nothing
+        await self._process.wait()
+        self._process = None
 
 
 def _trouble(measured: dict[str, Any]) -> str | None:
