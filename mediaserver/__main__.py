@@ -49,6 +49,7 @@ async def run(settings: Settings) -> None:
             path.unlink()
         await web.UnixSite(runner, str(path)).start()
         path.chmod(0o600)
+        door.start()
         # What was made until now stays: the collector need not look through it again in the middle of a call.
         gc.collect()
         gc.freeze()

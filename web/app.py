@@ -34,6 +34,7 @@ from web.api import (
     signing_in,
     status,
     streams,
+    tracks,
     transcripts,
     whip,
 )
@@ -56,6 +57,7 @@ PARTS: Final[tuple[Callable[[web.Application], None], ...]] = (
     sessions.add_routes,
     moderation.add_routes,
     streams.add_routes,
+    tracks.add_routes,
     device_faults.add_routes,
     doors.add_routes,
     whip.add_routes,

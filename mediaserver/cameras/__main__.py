@@ -2,8 +2,9 @@
 """`python -m mediaserver.cameras`: one camera, started by its name with everything on standard input.
 
 The first line is JSON: `{"task": "picture", "camera": {…}}` answers with one line and ends;
-`{"task": "room", "camera": {…}, "socket": path, "room": id}` works until standard input ends. Answers are JSON lines on
-standard output: `{"ask": "token"}` wants `{"token": "…"}` on standard input, `{"state": …}` tells a new state.
+`{"task": "room", "camera": {…}, "socket": path, "room": id}` works until standard input ends; `{"task": "samples"}`
+looks into one sample for each further line (mediaserver.cameras.samples) until standard input ends. Answers are JSON
+lines on standard output: `{"ask": "token"}` wants `{"token": "…"}` on standard input, `{"state": …}` tells a new state.
 No address and no password is ever printed.
 """
 
@@ -31,11 +32,21 @@ def _picture(spec: CameraSpec) -> None:
         _say({"state": fault.state.value, "detail": fault.detail})
 
 
+def _samples() -> int:
+    from mediaserver.cameras import samples
+
+    with open(0, "rb", closefd=False) as pipe:
+        samples.run(pipe, _say)
+    return 0
+
+
 def main() -> int:
     """Exit status: 0 after the work or the end of standard input, 1 when the room is lost, 2 for a wrong order."""
     try:
         with open(0, "rb", buffering=0, closefd=False) as pipe:  # not a byte more than the first line is taken
             order = json.loads(pipe.readline())
+        if order["task"] == "samples":
+            return _samples()
         spec = CameraSpec.read(order["camera"])
         task = order["task"]
     except (ValueError, KeyError, TypeError):

@@ -46,6 +46,11 @@ class Activity:
         self._rates, self._bytes, self._window_at = fresh, [0] * MAX_TEMPORAL, now
 
     @property
+    def last(self) -> float | None:
+        """When the newest packet came; None before the first."""
+        return None if self._begun is None else self._last
+
+    @property
     def top_temporal(self) -> int:
         """Highest temporal layer seen."""
         return self._layers - 1

@@ -27,6 +27,22 @@ class ProducerInfo:
 
 
 @dataclass(frozen=True, slots=True)
+class SourceFlow:
+    """Whether one published source comes, as `Room.flows` lists it."""
+
+    peer_id: str
+    source: Source
+    wanted: bool
+    """Switched on, not muted by the host, on a transport that was up, and needed by somebody."""
+    silent_s: float
+    """Seconds since its newest packet; since it was published where none came yet."""
+    live_s: float
+    """Seconds that packets have come without a break; 0 while none do."""
+    paused: bool = False
+    """Switched off by its owner, and by nobody else."""
+
+
+@dataclass(frozen=True, slots=True)
 class TrackFacts:
     """What a recorder must know before the first packet of an epoch; numbers are the publisher's own."""
 

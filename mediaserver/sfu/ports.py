@@ -60,6 +60,7 @@ class Producer:
     tap_first: int = 0
     """Extended number of the packet that began the recorded epoch; 0 for a stream of one layer."""
     tap_since: float = 0.0
+    began: float = 0.0
     recorded_packets: int = 0
     """Of the open epoch."""
 
@@ -93,6 +94,8 @@ class Port:
     only: str | None = None
     """The one peer whose media this transport receives; None: everybody's."""
     up: bool = False
+    was_up: bool = False
+    """It was up once: what does not come any more is missed from then on."""
     producers: dict[str, Producer] = field(default_factory=dict)
     downlinks: dict[str, Downlink] = field(default_factory=dict)
     by_ssrc: dict[int, tuple[Producer, Uplink, bool]] = field(default_factory=dict)

@@ -32,6 +32,7 @@ from mediaserver.sfu.events import (
     ProducerInfo,
     Reason,
     Source,
+    SourceFlow,
     SpeakerChanged,
 )
 from mediaserver.sfu.layers import Layers
@@ -145,7 +146,8 @@ class Room:
         port = self._ports.get(transport_id)
         if port is None:
             return
-        port.up, self._now = True, now
+        port.up = port.was_up = True
+        self._now = now
         port.next_twcc_at = port.next_report_at = now
         for downlink in port.downlinks.values():
             self._layers.attach(self._producers[downlink.producer_id], downlink, now)
@@ -200,7 +202,7 @@ class Room:
         voice = self._speakers.add(port.peer_id) if source == "mic" and levels and not parameters.stereo else None
         producer_id = f"{port.peer_id}-{source}-{self._count}"
         producer = make_producer(producer_id, port.peer_id, source, kind, parameters, voice)
-        producer.tap_since = now
+        producer.tap_since = producer.began = now
         port.producers[producer.producer_id] = self._producers[producer.producer_id] = producer
         port.learn(producer)
         for receiver in self._ports.values():
@@ -289,6 +291,31 @@ class Room:
             ProducerInfo(p.producer_id, p.peer_id, p.source, p.kind, p.parameters.codec.name, p.paused)
             for p in self._producers.values()
         ]
+
+    def flows(self, now: float) -> list[SourceFlow]:
+        """Of everything that is published, whether it comes."""
+        return [
+            SourceFlow(
+                producer.peer_id,
+                producer.source,
+                not producer.off and port.was_up and self._bandwidth.needs(producer.producer_id),
+                now
+                - max([producer.began, *(u.activity.last for u in producer.uplinks if u.activity.last is not None)]),
+                max(uplink.activity.live_for(now) for uplink in producer.uplinks),
+                producer.paused and not producer.silenced,
+            )
+            for port in self._ports.values()
+            for producer in port.producers.values()
+        ]
+
+    def sample(self, peer_id: str, source: str, after: int) -> tuple[str, int, list[bytes]] | None:
+        """(codec, number of its last packet, packets) to look into: the newest key frame of the smallest picture, or
+        the last second of sound. None when there is no whole one past the packet number `after`."""
+        for producer in self._producers.values():
+            if producer.peer_id == peer_id and producer.source == source:
+                found = producer.uplinks[0].sample(after)
+                return None if found is None else (producer.parameters.codec.name, *found)
+        return None
 
     def consumers(self, peer_id: str) -> list[dict[str, Any]]:
         """What this peer receives, JSON-ready: id, producer_id, peer_id, source, kind, paused, rtp_parameters."""
@@ -466,9 +493,16 @@ def _producer_stats(producer: Producer, now: float) -> dict[str, Any]:
         for uplink in producer.uplinks
     ]
     report = producer.uplinks[0].report
+    last = max((uplink.activity.last for uplink in producer.uplinks if uplink.activity.last is not None), default=None)
     return {
         "producer_id": producer.producer_id,
+        "peer_id": producer.peer_id,
+        "source": producer.source,
+        "kind": producer.kind,
+        "off": producer.off,
+        "silent_s": None if last is None else round(now - last, 3),
         "paused": producer.paused,
+        "level_dbov": None if producer.voice is None else max(-127, round(producer.voice.score(now)) - 127),
         "publisher_utc_s": None if report is None else round(utc_from_ntp(report.ntp), 3),
         **layers[0],
         "layers": layers,

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 RING_PACKETS = {"audio": 256, "video": 1024}
 """Packets kept for repair: five seconds of sound, two to four of picture."""
+SAMPLED_PACKETS = 50
+"""One second of sound in packets of 20 ms."""
 MAX_JUMP = 1000
 """A number further ahead than this begins a new count only when its successor follows (RFC 3550 appendix A.1)."""
 KEYFRAME_THROTTLE_S = 0.1
@@ -148,6 +150,23 @@ class Uplink:
         """A packet of the ring, None when it never came or is gone."""
         slot = self._ring[extended % self._size]
         return slot if slot is not None and slot.extended == extended else None
+
+    def sample(self, after: int) -> tuple[int, list[bytes]] | None:
+        """The packets of the newest key frame, or of the last second of sound, and the number of the last of them;
+        None when there is no whole one past `after`."""
+        if self.highest is None:
+            return None
+        kept: list[Stored] = []
+        if self.codec.kind == "audio":
+            numbers = range(max(after, self.highest - SAMPLED_PACKETS) + 1, self.highest + 1)
+            kept = [one for number in numbers if (one := self.stored(number)) is not None]
+            whole = len(kept) >= SAMPLED_PACKETS * 4 // 5  # a link may lose some
+        else:
+            number, whole = self.key_at, False
+            while number is not None and number > after and (one := self.stored(number)) is not None and not whole:
+                kept.append(one)
+                number, whole = number + 1, one.marker
+        return (kept[-1].extended, [bytes((one.plain or one).packet) for one in kept]) if whole else None
 
     def live(self, now: float) -> bool:
         """Packets of this layer come."""

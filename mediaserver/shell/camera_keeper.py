@@ -84,6 +84,10 @@ class CameraKeeper:
         """Newest states of the room's cameras."""
         return [child.state for (known, _), child in self._children.items() if known == room and child.state]
 
+    def has(self, room: str, peer_id: str) -> bool:
+        """This peer is one of the room's cameras."""
+        return any(known == room and child.wish.peer_id == peer_id for (known, _), child in self._children.items())
+
     async def close(self) -> None:
         """End all children and wait for them."""
         for room, camera_id in list(self._children):
@@ -137,7 +141,7 @@ class CameraKeeper:
             "mediaserver.cameras",
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
-            env=_environment(),
+            env=child_environment(),
             limit=MAX_LINE_BYTES,
             start_new_session=True,  # a Ctrl-C at the terminal must not end it before us
         )
@@ -187,7 +191,7 @@ def _same(wanted: CameraWish | None, running: CameraWish) -> bool:
     return wanted is not None and asdict(wanted) == asdict(running)
 
 
-def _environment() -> dict[str, str]:
+def child_environment() -> dict[str, str]:
     """Where `python -m` finds this program, wherever it was started."""
     packages = str(Path(__file__).parents[2])
     further = [path for path in [os.environ.get("PYTHONPATH", "")] if path]

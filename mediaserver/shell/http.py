@@ -7,6 +7,7 @@ import asyncio
 import json
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
@@ -20,8 +21,9 @@ from mediaserver.shell.client import Client
 from mediaserver.shell.feed_server import FeedServer
 from mediaserver.shell.figures import Figures
 from mediaserver.shell.live_room import LiveRoom
+from mediaserver.shell.sampler import Sampler
 from mediaserver.shell.transport import Hub
-from mediaserver.shell.whip import Doors
+from mediaserver.shell.whip import DoorClient, Doors
 from mediaserver.signalling import messages
 from mediaserver.signalling.messages import ProtocolFault
 from mediaserver.signalling.session import Arrow, State
@@ -76,6 +78,7 @@ class Door:
         self._watchers: set[asyncio.Queue[dict[str, Any] | None]] = set()
         self.counters: dict[str, int] = {}
         self._servers = servers
+        self._sampler = Sampler(self._rooms, self._has_page)
         self._doors = Doors(self._rooms, secrets_dir, servers, self._count)
         feed.on_keyframe_request = self._keyframe
 
@@ -100,6 +103,16 @@ class Door:
         )
         self._doors.add_routes(app)
         return app
+
+    def start(self) -> None:
+        """Begin what works by itself; in the event loop."""
+        self._sampler.start()
+
+    def _has_page(self, room_id: str, peer_id: str) -> bool:
+        """False of what comes by WHIP and of cameras: nobody measures there."""
+        room = self._rooms.get(room_id)
+        client = None if room is None else room.clients.get(peer_id)
+        return not isinstance(client, DoorClient) and not self.cameras.has(room_id, peer_id)
 
     def _count(self, name: str) -> None:
         self.counters[name] = self.counters.get(name, 0) + 1
@@ -149,6 +162,7 @@ class Door:
                 self._count("rooms_refused")
                 raise _refuse(web.HTTPServiceUnavailable, "draining")
             room = self._rooms[order.room] = LiveRoom(order, self._hub, self._feed, self._publish, self._servers)
+            room.watch.is_camera = partial(self.cameras.has, order.room)
         else:
             room.obey(order)
         return web.json_response(room.describe())
@@ -373,6 +387,7 @@ class Door:
 
     async def close(self) -> None:
         """End all rooms' sockets without ending the rooms' recordings: the pages come back to a new process."""
+        await self._sampler.close()
         await self.cameras.close()
         for room in self._rooms.values():
             for client in list(room.clients.values()):

@@ -18,6 +18,7 @@ from mediaserver.sfu.room import Room
 from mediaserver.shell.client import Client
 from mediaserver.shell.feed_server import FeedServer
 from mediaserver.shell.room_moderation import RoomModeration
+from mediaserver.shell.room_watch import RoomWatch
 from mediaserver.shell.transport import Hub, Transport
 from mediaserver.signalling import messages
 from mediaserver.signalling.answers import Renumbering
@@ -53,6 +54,7 @@ class LiveRoom:
         self._version = -1
         self._hub, self._feed, self.publish, self._servers = hub, feed, publish, servers
         self.moderation = RoomModeration(self)
+        self.watch = RoomWatch(self)
         self._utc_offset_us = int((utc - now) * 1e6)
         self._room = Room(order.room, new_ssrc=_new_ssrc, wallclock_offset_s=utc - now)
         self._transports: dict[str, Transport] = {}
@@ -90,7 +92,7 @@ class LiveRoom:
             self.flush()
             self._feed_order(order, utc_ms)
         self.flush()
-        self._tell_all("recording", self.recording)
+        self.tell_all("recording", self.recording)
         self.publish("recording", {"room": self.room_id, **self.recording})
 
     def _feed_order(self, order: RoomOrder, utc_ms: int) -> None:
@@ -122,6 +124,7 @@ class LiveRoom:
         for client in list(self.clients.values()):
             client.notify("room_closed", {"reason": reason})
             self._end(client, Arrow.ROOM_CLOSED, messages.CLOSE_ROOM_CLOSED, "room_closed")
+        self.watch.look(time.monotonic())
         self._stop_timers()
         self.publish("room_closed", {"room": self.room_id})
 
@@ -166,7 +169,7 @@ class LiveRoom:
         for direction in _RIGHT_FOR:
             if _RIGHT_FOR[direction] in token.rights:
                 self.add_transport(client, direction)
-        self._tell_all("peer_joined", client.describe(now), but=client)
+        self.tell_all("peer_joined", client.describe(now), but=client)
         self._told("peer_joined" if old is None else "peer_resumed", client)
         return {
             **self._state(client),
@@ -190,6 +193,7 @@ class LiveRoom:
             "peer_id": client.peer_id,
             "room": {"id": self.room_id, "recording": self.recording},
             "moderation": self.moderation.state.describe(client.peer_id),
+            "troubles": self.watch.state.current(),
             "peers": [other.describe(now) for other in self.clients.values() if other is not client],
             "consumers": self._room.consumers(client.peer_id),
         }
@@ -295,10 +299,8 @@ class LiveRoom:
                 self._room.close_producer(self._own_producer(client, body.producer_id), now)
             case messages.PauseProducer():
                 self._pause(client, body, now)
-            case messages.RaiseHand():
-                self.moderation.raise_hand(client.peer_id, body.raised)
-            case messages.Unmute():
-                self.moderation.unmute(client.peer_id, body.source)
+            case messages.RaiseHand() | messages.Unmute() | messages.ReportSource():
+                self._hear(client.peer_id, body)
             case messages.RestartIce():
                 return {"ice_parameters": self._own_transport(client, body.transport_id).restart_ice()}
             case messages.View():
@@ -311,6 +313,16 @@ class LiveRoom:
                 raise PeerFault("unknown_type")
         self.flush()
         return {}
+
+    def _hear(self, peer_id: str, body: messages.RaiseHand | messages.Unmute | messages.ReportSource) -> None:
+        """What everybody may say about themselves."""
+        match body:
+            case messages.RaiseHand():
+                self.moderation.raise_hand(peer_id, body.raised)
+            case messages.Unmute():
+                self.moderation.unmute(peer_id, body.source)
+            case messages.ReportSource():
+                self.watch.report(peer_id, body)
 
     def _pause(self, client: Client, body: messages.PauseProducer, now: float) -> None:
         """Switched off or on by its owner: told to the others, and to the record, where silence needs its reason."""
@@ -350,7 +362,7 @@ class LiveRoom:
         client.hang_up(close_code, reason)
         if not quiet:
             self.moderation.left(client.peer_id)
-            self._tell_all("peer_left", {"peer_id": client.peer_id})
+            self.tell_all("peer_left", {"peer_id": client.peer_id})
             self._told("peer_left", client)
 
     def _told(self, kind: str, client: Client) -> None:
@@ -452,7 +464,7 @@ class LiveRoom:
                 data = {"producer_id": event.producer_id, "max_spatial": event.max_spatial}
                 self.tell(event.peer_id, "producer_layers", data)
             case events.SpeakerChanged():
-                self._tell_all("speaker", {"peer_id": event.peer_id})
+                self.tell_all("speaker", {"peer_id": event.peer_id})
             case _:
                 pass  # the recorder's
 
@@ -469,12 +481,13 @@ class LiveRoom:
         self._liveness = asyncio.get_running_loop().call_later(LIVENESS_EVERY_S, self._look_after)
         now = time.monotonic()
         self._look_for_consent(now)
+        self.watch.look(now)
         for client in list(self.clients.values()):
             before, presence = client.presence, client.observe(now)
             if presence is Presence.GONE:
                 self._end(client, Arrow.SILENT, messages.CLOSE_RESTART, "silent")
             elif presence is not before:
-                self._tell_all("peer_state", {"peer_id": client.peer_id, "state": presence.value}, but=client)
+                self.tell_all("peer_state", {"peer_id": client.peer_id, "state": presence.value}, but=client)
                 if presence is Presence.RECONNECTING:
                     facts = {"room": self.room_id, "peer_id": client.peer_id, "utc_ms": _utc_ms()}
                     self.publish("peer_reconnecting", facts)
@@ -495,7 +508,8 @@ class LiveRoom:
     def _utc_us(self, monotonic_s: float) -> int:
         return int(monotonic_s * 1e6) + self._utc_offset_us
 
-    def _tell_all(self, kind: str, data: dict[str, Any], *, but: Client | None = None) -> None:
+    def tell_all(self, kind: str, data: dict[str, Any], *, but: Client | None = None) -> None:
+        """A note to every page in the room."""
         for client in self.clients.values():
             if client is not but:
                 client.notify(kind, data)
@@ -509,7 +523,16 @@ class LiveRoom:
             "peers": [client.describe(now) for client in self.clients.values()],
             "recording": self.recording,
             "moderation": self.moderation.state.describe_to_web(),
+            "troubles": self.watch.state.current(),
         }
+
+    def flows(self, now: float) -> list[events.SourceFlow]:
+        """Of everything that is published, whether it comes."""
+        return self._room.flows(now)
+
+    def sample(self, peer_id: str, source: str, after: int) -> tuple[str, int, list[bytes]] | None:
+        """See `Room.sample`."""
+        return self._room.sample(peer_id, source, after)
 
     def stats(self) -> dict[str, Any]:
         """Counters of every stream."""

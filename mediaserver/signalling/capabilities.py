@@ -12,14 +12,16 @@ from typing import Any
 from mediaserver.rtp import codecs
 from mediaserver.signalling.messages import REQUEST_TYPES
 
+_OPTIONAL = (("view", "view"), ("watch", "report_source"))
+
 
 def features() -> list[str]:
     """What this server can beyond version 1 of the protocol; a page does without what it does not find here.
 
     `simulcast`: the layers of a picture are told apart. `view`: pages may say what they show (a request that a server
-    does not know ends the socket, so they ask first).
+    does not know ends the socket, so they ask first). `watch`: pages may report what they measure on their own sources.
     """
-    return ["simulcast", *(name for name in ("view",) if name in REQUEST_TYPES)]
+    return ["simulcast", *(name for name, kind in _OPTIONAL if kind in REQUEST_TYPES)]
 
 
 def router_rtp_capabilities() -> dict[str, Any]:

@@ -29,6 +29,10 @@ CLOSE_DENIED: Final = 4005  # the host did not let this person in, or too many w
 CLOSE_ROOM_CLOSED: Final = 1000
 
 SOURCES: Final = frozenset({"mic", "cam", "screen", "screen_audio"})
+REPORT_VERSION: Final = 1
+"""Of `report_source` alone, so that what is measured may change without a new protocol."""
+MEASURED: Final = frozenset({"mic", "cam"})
+REPORTED: Final = frozenset({"black", "silent", "clipping"})
 MAX_TILES: Final = 64
 MAX_PIXELS: Final = 16_384
 KINDS: Final = frozenset({"audio", "video"})
@@ -159,6 +163,18 @@ class Unmute:
     source: str
 
 
+# Watching
+
+
+@dataclass(frozen=True, slots=True)
+class ReportSource:
+    """What the page measured on its own camera or microphone, complete each time: `trouble` None when all is well."""
+
+    version: int
+    source: str
+    trouble: str | None
+
+
 Body = (
     Hello
     | Resume
@@ -173,6 +189,7 @@ Body = (
     | Leave
     | RaiseHand
     | Unmute
+    | ReportSource
 )
 
 
@@ -221,6 +238,16 @@ def _mapping(value: Any) -> dict[str, Any]:
     if not isinstance(value, dict):
         raise ValueError
     return value
+
+
+def _report_version(value: Any) -> int:
+    if isinstance(value, bool) or value != REPORT_VERSION:
+        raise ValueError
+    return REPORT_VERSION
+
+
+def _trouble(value: Any) -> str | None:
+    return None if value is None else _choice(REPORTED)(value)
 
 
 _ID = _text(80)
@@ -280,6 +307,10 @@ _BODIES: Final[Mapping[str, tuple[type[Body], Mapping[str, Callable[[Any], Any]]
     "leave": (Leave, {}),
     "raise_hand": (RaiseHand, {"raised": _flag}),
     "unmute": (Unmute, {"source": _choice(SOURCES)}),
+    "report_source": (
+        ReportSource,
+        {"version": _report_version, "source": _choice(MEASURED), "trouble": _trouble},
+    ),
 }
 REQUEST_TYPES: Final = frozenset(_BODIES)
 

@@ -51,7 +51,7 @@ class Recording(Exact):
     uploaded_to_ms: int
     waiting_uploads: int
     waiting_bytes: int
-    warning: Literal["store_away", "disk_full", "disk_low", "recorder_away"] | None
+    warning: Literal["store_away", "disk_full", "disk_failed", "disk_low", "recorder_away"] | None
     complete: bool | None
     reason: str
 
@@ -146,6 +146,15 @@ class ModerationShape(Exact):
     kept_out: list[KeptOut]
 
 
+class SourceAlarmShape(Exact):
+    """What is wrong with one source of one endpoint at this moment."""
+
+    name: Literal["track_stalled", "camera_black", "mic_silent", "mic_clipping"]
+    peer_id: str
+    source: str
+    since_utc_ms: int
+
+
 class SessionDetail(SessionSummary):
     """Everything about one session."""
 
@@ -154,6 +163,8 @@ class SessionDetail(SessionSummary):
     missing_consents: list[str]
     consent_text_version: str
     moderation: ModerationShape
+    alarms: list[SourceAlarmShape]
+    """What is wrong with a camera or microphone at this moment."""
     events: list[SessionEventShape]
 
 

@@ -73,7 +73,7 @@ class SessionApiView(ApiView):
     async def detail(self, session_id: str) -> web.Response:
         """Answer with the whole session."""
         rows = await self.rows(session_id)
-        return answer(detail(rows, self.viewer, self.running.recorder.away))
+        return answer(detail(rows, self.viewer, self.running.alarms.watch(session_id)))
 
 
 def viewer_of(caller: Caller) -> Viewer:
@@ -130,8 +130,8 @@ class SessionsView(SessionApiView):
         async with self.database.read() as db:
             ids = list(await db.scalars(query.order_by(Session.id.desc()).limit(most + 1)))
             found = await load(db, ids[:most])
-        away = self.running.recorder.away
-        sessions = [summary(rows, self.viewer, away) for rows in found]
+        watch = self.running.alarms.watch
+        sessions = [summary(rows, self.viewer, watch(rows.session.id)) for rows in found]
         return answer({"sessions": sessions, "next": ids[most - 1] if len(ids) > most else None})
 
     async def post(self, body: NewSession) -> r200[SessionDetail]:

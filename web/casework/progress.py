@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -76,10 +76,14 @@ def recording_state(order: RecordingOrder, ever_started: bool, report: str | Non
     return "uploading" if report in ("finishing", "uploading") else "stopped"
 
 
-def warning_code(report: RecorderReport) -> str | None:
-    """What the pages must say aloud: `store_away`, `disk_full`, `disk_low`, or nothing. The worst comes first."""
-    if report.disk_state == "full":
-        return "disk_full"
-    if not report.store_ok:
-        return "store_away"
-    return "disk_low" if report.disk_state == "low" else None
+WARNINGS = ("disk_full", "disk_failed", "store_away", "disk_low")
+"""What the pages of a recorded session must say aloud; the worst comes first."""
+
+
+def warning_code(report: RecorderReport | None, alarms: Collection[str] = ()) -> str | None:
+    """The worst of WARNINGS that the recorder's last word or an alarm of the installation names, or nothing."""
+    found = set(alarms)
+    if report is not None:
+        found.add({"full": "disk_full", "low": "disk_low"}.get(report.disk_state, ""))
+        found.add("" if report.store_ok else "store_away")
+    return next((name for name in WARNINGS if name in found), None)

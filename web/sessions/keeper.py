@@ -75,7 +75,6 @@ class Keeper:
         """Sessions whose people were lost with the mediaserver and have longer to come back."""
         self._moved: dict[str, int] = {}
         """Sessions whose room moved, and when everybody must have come along."""
-        self._recorder_was_away = False
         self._transcripts: dict[str, tuple[object, ...]] = {}
 
     # The mediaserver
@@ -105,11 +104,15 @@ class Keeper:
         for session in under_way:
             await self._set_presence(session.id, there.get(session.id, []), now_ms)
         await self._cameras.on_snapshot(rooms, [session.id for session in under_way])
+        for told in rooms:
+            await self._alarms.heard(str(told["room"]), told.get("troubles", ()))
+        await self._alarms.only(there.keys(), here.has)
 
     async def move(self, room: str) -> None:
         """Its process drains: the room gets a new place, and its state there."""
         await self._delivery.deliver(room)
         await self._cameras.moved(room)
+        await self._alarms.heard(room, ())  # the new place looks for itself
 
     async def _deliver_all(self, ids: Sequence[str]) -> None:
         for start in range(0, len(ids), ORDERS_AT_ONCE):
@@ -138,6 +141,8 @@ class Keeper:
                 await self.went_out(room, [str(event["peer_id"])], int(event["utc_ms"]))
             elif kind == "camera_state":
                 await self._cameras.heard(event)
+            elif kind == "troubles":
+                await self._alarms.heard(room, event["troubles"])
         except Refused as refused:
             log.warning("event_for_no_session", room=room, type=kind, code=refused.code)
 
@@ -207,11 +212,15 @@ class Keeper:
             await self._look_after_moved()
             await self._end_empty()
         await self._look_at_transcripts()
-        await self._alarms.look()
-        away = self._recorder.away
-        if away != self._recorder_was_away:
-            self._recorder_was_away = away
-            await self._tell_about_recorder()
+        await self.look_at_alarms()
+
+    async def look_at_alarms(self) -> None:
+        """Whatever began or ended is told outside, and to the pages of what is recorded; again soon where it fails."""
+        try:
+            if await self._alarms.look():
+                await self._tell_open_records()
+        except SQLAlchemyError as error:
+            log.warning("database_away", error=type(error).__name__)
 
     async def _look_after_moved(self) -> None:
         """Nobody leaves when a room moves, so whoever does not come along must be missed in time."""
@@ -269,7 +278,7 @@ class Keeper:
             data = {"transcript_id": row.id, "error_code": row.error_code}
             self._delivery.outbox.put(db, f"transcript.{row.state}", session, data, self._delivery.now_ms())
 
-    async def _tell_about_recorder(self) -> None:
+    async def _tell_open_records(self) -> None:
         async with self._delivery.database.read() as db:
             open_record = Session.manifest_key.is_(None) & Session.recording_started_utc_ms.is_not(None)
             ids = list(await db.scalars(select(Session.id).where(Session.county == self._county, open_record)))
@@ -280,6 +289,7 @@ class Keeper:
 
     async def on_answer(self, answer: Answer | None) -> bool:
         """Note what the recorder says; True while there is something to watch."""
+        await self.look_at_alarms()
         if answer is None:
             return True
         async with self._delivery.database.read() as db:

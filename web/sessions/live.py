@@ -19,6 +19,7 @@ from web.accounts.sign_ins import live as live_sign_in
 from web.casework.visibility import Viewer, may_see
 from web.sessions.rows import SessionRows, load, load_one
 from web.sessions.views import detail, summary
+from web.sessions.watch import Watch
 
 log = structlog.get_logger(__name__)
 
@@ -90,8 +91,8 @@ class Page:
 class Live:
     """All open pages, and the sessions that changed since they were last told."""
 
-    def __init__(self, database: Database, recorder_away: Callable[[], bool], now_ms: Callable[[], int]) -> None:
-        self._database, self._recorder_away, self._now_ms = database, recorder_away, now_ms
+    def __init__(self, database: Database, watch: Callable[[str], Watch], now_ms: Callable[[], int]) -> None:
+        self._database, self._watch, self._now_ms = database, watch, now_ms
         self._pages: set[Page] = set()
         self._dirty: set[str] = set()
         self._told_s: dict[str, float] = {}
@@ -167,8 +168,8 @@ class Live:
         if rows is None or not may_see(page.viewer, rows.facts(page.viewer)):
             return None
         if page.session_id is not None:
-            return detail(rows, page.viewer, self._recorder_away())
-        return summary(rows, page.viewer, self._recorder_away())
+            return detail(rows, page.viewer, self._watch(rows.session.id))
+        return summary(rows, page.viewer, self._watch(rows.session.id))
 
     async def _look_at_sign_ins(self) -> None:
         """Sign-ins also run out, or end in another process."""

@@ -32,6 +32,7 @@ from web.sessions.keeping import KeepingDesk
 from web.sessions.live import Live
 from web.sessions.moderation import Moderator
 from web.sessions.playback import ManifestShelf
+from web.sessions.store_probe import StoreProbe
 from web.webhooks.outbox import Outbox
 from web.webhooks.sender import Sender
 
@@ -56,6 +57,8 @@ class Running:
     doors: Doors
     custody: Custody
     keeping: KeepingDesk
+    alarms: Alarms
+    probe: StoreProbe
 
 
 RUNNING: Final = web.AppKey("running", Running)
@@ -67,15 +70,17 @@ def add_to(app: web.Application) -> None:
     database: Database = app[DATABASE]
     now_ms, count = app[NOW_MS], app[COUNTERS].count
     media, recorder = _links(settings, database, now_ms, count)
-    live = Live(database, lambda: recorder.away, now_ms)
+    live = Live(database, lambda session_id: alarms.watch(session_id), now_ms)
     outbox = Outbox(settings.webhook_urls, settings.county)
     delivery = Delivery(database, media, outbox, now_ms, live.changed)
     desk = Desk(delivery)
     cameras = Cameras(delivery)
-    keeper = Keeper(delivery, desk, cameras, recorder, Alarms(delivery, media, recorder), settings.county)
+    store = StoreDoor(settings)
+    probe = StoreProbe(store.stat)
+    alarms = Alarms(delivery, media, recorder, store_away=lambda: probe.away)
+    keeper = Keeper(delivery, desk, cameras, recorder, alarms, settings.county)
     sender = Sender(database, outbox, settings.webhook_secret.get_secret_value(), now_ms, count)
     relays = Relays(count, delivery.remove)
-    store = StoreDoor(settings)
     shelf = ManifestShelf(store, settings.secrets_dir, count)
     custody = Custody(database, store, settings, now_ms)
     app[RUNNING] = Running(
@@ -95,6 +100,8 @@ def add_to(app: web.Application) -> None:
         Doors(delivery),
         custody,
         KeepingDesk(delivery, custody, settings),
+        alarms,
+        probe,
     )
     app[SIGN_IN_ENDED] += [live.sign_in_ended, relays.sign_in_ended]
     app.cleanup_ctx.append(_work)
@@ -125,6 +132,7 @@ async def _work(app: web.Application) -> AsyncIterator[None]:
             running.recorder.poll(running.keeper.on_answer),
             running.keeper.run(),
             running.live.run(),
+            running.probe.run(running.keeper.look_at_alarms),
             running.custody.run(),
             running.sender.run(),
         )

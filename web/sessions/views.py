@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import asdict
 from typing import Any
 
 from storage.database.models import Participant, Transcript
@@ -15,9 +16,10 @@ from web.casework.refusal import Refused
 from web.casework.sessions import RecordingOrder, SessionState
 from web.casework.visibility import Viewer, check_may_join, check_may_lead, may_see
 from web.sessions.rows import SessionRows, person
+from web.sessions.watch import Watch
 
 
-def summary(rows: SessionRows, viewer: Viewer, recorder_away: bool) -> dict[str, Any]:
+def summary(rows: SessionRows, viewer: Viewer, watch: Watch) -> dict[str, Any]:
     """One line of the list."""
     session = rows.session
     return {
@@ -30,21 +32,22 @@ def summary(rows: SessionRows, viewer: Viewer, recorder_away: bool) -> dict[str,
         "ended_utc_ms": session.ended_utc_ms,
         "people": people(rows),
         "duration_ms": _duration_ms(rows),
-        "recording": recording(rows, recorder_away),
+        "recording": recording(rows, watch),
         "transcript": None if rows.transcript is None else transcript(rows.transcript),
         "can": _can(rows, viewer),
     }
 
 
-def detail(rows: SessionRows, viewer: Viewer, recorder_away: bool) -> dict[str, Any]:
+def detail(rows: SessionRows, viewer: Viewer, watch: Watch) -> dict[str, Any]:
     """Everything for the session's page."""
     return {
-        **summary(rows, viewer, recorder_away),
+        **summary(rows, viewer, watch),
         "language": rows.session.language,
         "participants": [_participant(rows, item, viewer) for item in rows.participants],
         "missing_consents": rules.missing_consents(rows.endpoints()),
         "consent_text_version": CURRENT.version,
         "moderation": _moderation(rows, viewer),
+        "alarms": [asdict(alarm) for alarm in watch.sources],
         "events": [{"type": item.type, "data": item.data, "utc_ms": item.utc_ms} for item in rows.events],
     }
 
@@ -61,16 +64,16 @@ def people(rows: SessionRows) -> list[str]:
     return list(names)
 
 
-def recording(rows: SessionRows, recorder_away: bool) -> dict[str, Any]:
+def recording(rows: SessionRows, watch: Watch) -> dict[str, Any]:
     """State of the recording as the server knows it; the page's red dot hangs on this and on nothing else."""
     session, order = rows.session, rows.order
     report = last_report(rows)
     started = session.recording_started_utc_ms is not None
     state = "sealed" if session.manifest_key else recording_state(order, started, report.state if report else None)
     under_way = state not in ("off", "sealed")
-    warning = "recorder_away" if under_way and recorder_away else None
-    if warning is None and report is not None and under_way:
-        warning = warning_code(report)
+    warning = None
+    if under_way:
+        warning = "recorder_away" if watch.recorder_away else warning_code(report, watch.installation)
     return {
         "state": state,
         "since_utc_ms": rows.recording_since_utc_ms,

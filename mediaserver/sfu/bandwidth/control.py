@@ -152,6 +152,11 @@ class Bandwidth:
                 if news >= 0:
                     producer.uplinks[news].want_keyframe(now, urgent=True)
 
+    def needs(self, producer_id: str) -> bool:
+        """False while the publisher was told that nobody needs this picture."""
+        demand = self._demands.get(producer_id)
+        return demand is None or demand.announced != NOBODY
+
     def ended(self, producer_id: str) -> None:
         """A producer has ended; one may end before it was ever looked at."""
         self._demands.pop(producer_id, None)

@@ -33,6 +33,7 @@ ROWS = [
     Row("POST", f"{SESSION}/moderation", JOINING, status=404, body={"action": "lock"}),
     Row("POST", f"{SESSION}/end", JOINING, status=404),
     Row("GET", "/api/events", SIGNED_IN, query="?session=" + NO_ID, status=404),
+    Row("GET", f"{SESSION}/tracks", SIGNED_IN, status=404),
     Row("GET", f"{SESSION}/playback", SIGNED_IN, status=404),
     Row(
         "GET",

@@ -50,6 +50,12 @@ def test_the_worst_is_said(store_ok: bool, disk: str, warning: str | None) -> No
     assert warning_code(replace(REPORT, store_ok=store_ok, disk_state=disk)) == warning
 
 
+def test_an_alarm_of_the_installation_is_said_before_the_recorder_notices() -> None:
+    assert warning_code(None, {"store_away", "mediaserver_away"}) == "store_away"
+    assert warning_code(REPORT, {"disk_failed", "store_away"}) == "disk_failed"
+    assert warning_code(replace(REPORT, disk_state="full"), {"disk_failed"}) == "disk_full"
+
+
 @pytest.mark.parametrize(
     ("tracks", "reached"),
     [

@@ -50,6 +50,9 @@ class CallStand(Stand):
     """Every `view` that the page sent, in order."""
     produced: list[dict[str, Any]] = field(default_factory=list)
     """Every `produce`, in order; the answer names them `made-1`, `made-2`, …"""
+    reports: list[dict[str, Any]] = field(default_factory=list)
+    """Every `report_source`, in order."""
+    tracks: list[dict[str, Any]] = field(default_factory=list)
     requests_made: list[str] = field(default_factory=list)
     _socket: web.WebSocketResponse | None = None
 
@@ -58,6 +61,7 @@ class CallStand(Stand):
         app.router.add_get("/api/consent-text", self._consent)
         app.router.add_post(f"/api/sessions/{SESSION}/join", self._join)
         app.router.add_get("/signalling", self._signalling)
+        app.router.add_get(f"/api/sessions/{SESSION}/tracks", lambda _: _answer({"tracks": self.tracks}))
         app.router.add_post("/api/device-faults", lambda _: _answer({}))
 
     @property
@@ -81,6 +85,8 @@ class CallStand(Stand):
             self.requests_made.append(asked["type"])
             if asked["type"] == "view":
                 self.views.append(asked["data"])
+            elif asked["type"] == "report_source":
+                self.reports.append(asked["data"])
             await socket.send_json({"id": asked["id"], "ok": True, "data": self._obey(asked)})
         return socket
 

@@ -225,6 +225,7 @@ def detail(**changes: Any) -> dict[str, Any]:
             for peer_id, name, place, names in people
         ],
         "missing_consents": [],
+        "alarms": [],
         "consent_text_version": "1",
         "events": [],
         **changes,

@@ -94,6 +94,7 @@ call-uploaded-to = Uploaded to { $time }
 call-warning-store-away = The storage server cannot be reached. The recording is kept on this server, nothing is lost, and it is uploaded as soon as possible ({ $waiting } segments waiting).
 call-warning-disk-low = The server's disk is getting full, please tell the technician. Recording goes on.
 call-warning-disk-full = The server's disk is full and recording cannot go on. Tell the technician at once.
+call-warning-disk-failed = The recorder cannot write to the server's disk although there is room. Recording stands still. Tell the technician at once.
 call-warning-recorder-away = The recorder does not answer and is being restarted. Please wait; if this stays for a minute, tell the technician.
 
 ## The pictures

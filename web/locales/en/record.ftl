@@ -33,6 +33,7 @@ record-waiting =
     }
 record-warning-store-away = The store cannot be reached. The recording is kept on this server and uploads by itself when the store is back; nothing is lost.
 record-warning-disk-full = The server's disk is full and recording cannot go on. Please tell the technician at once.
+record-warning-disk-failed = The recorder cannot write to the server's disk although there is room. Please tell the technician at once.
 record-warning-disk-low = The server's disk is nearly full. Please tell the technician.
 record-warning-recorder-away = The recorder does not answer and is being restarted. If this is still here in a minute, please tell the technician.
 record-error-lead = Not all of the recording was sealed. What was stored is safe. Please tell the technician.

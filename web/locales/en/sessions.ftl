@@ -75,6 +75,7 @@ recording-sealed-gaps = Sealed, with gaps
 recording-error = Recording failed, tell the technician
 recording-warning-store-away = The store cannot be reached. Recordings stay on the server and are uploaded when it is back.
 recording-warning-disk-full = The server's disk is full and recording cannot go on. Call the technician now.
+recording-warning-disk-failed = The recorder cannot write to the server's disk. Call the technician now.
 recording-warning-disk-low = The server's disk is filling up. Tell the technician.
 recording-warning-recorder-away = The recorder does not answer and is being restarted.
 

@@ -94,6 +94,7 @@ call-uploaded-to = 已上传到 { $time }
 call-warning-store-away = 存储服务器暂时连不上。录像先存在本机，不会丢失，恢复后自动上传（待传 { $waiting } 段）。
 call-warning-disk-low = 服务器磁盘空间不多了，请告诉技术员。录制不受影响。
 call-warning-disk-full = 服务器磁盘已满，录制不能继续。请立即告诉技术员。
+call-warning-disk-failed = 服务器磁盘还有空间，但录像写不进去，录制已停住。请立即告诉技术员。
 call-warning-recorder-away = 录制程序没有响应，正在自动重启。请稍候；如一分钟后仍是这样，请告诉技术员。
 
 ## The pictures

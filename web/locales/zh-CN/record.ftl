@@ -25,6 +25,7 @@ record-progress = 已录到 { $recorded }，已上传到 { $uploaded }
 record-waiting = 还有 { $count } 个文件（{ $size }）等待上传
 record-warning-store-away = 存储暂时连不上。录像先保存在本机，恢复后会自动上传，不会丢失。
 record-warning-disk-full = 本机磁盘已满，无法继续录像。请立即通知技术员清理磁盘。
+record-warning-disk-failed = 录像无法写入本机磁盘（空间足够）。请立即通知技术员。
 record-warning-disk-low = 本机磁盘空间不足。请通知技术员清理磁盘。
 record-warning-recorder-away = 录像程序没有响应，正在自动重启。若一分钟后仍有此提示，请通知技术员。
 record-error-lead = 录像文件没有全部封存。已存入的部分仍然安全，请通知技术员。

@@ -75,6 +75,7 @@ recording-sealed-gaps = 已封存，有缺口
 recording-error = 录制出错，请告诉技术员
 recording-warning-store-away = 存储暂时连不上，录像先存在服务器本机，恢复后自动补传
 recording-warning-disk-full = 服务器磁盘已满，录制无法继续，请立即联系技术员
+recording-warning-disk-failed = 录像无法写入服务器磁盘，请立即联系技术员
 recording-warning-disk-low = 服务器磁盘空间不多了，请告诉技术员
 recording-warning-recorder-away = 录制程序没有响应，正在自动恢复
 

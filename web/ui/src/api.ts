@@ -42,7 +42,7 @@ export interface Recording {
   uploaded_to_ms: number;
   waiting_uploads: number;
   waiting_bytes: number;
-  warning: "store_away" | "disk_full" | "disk_low" | "recorder_away" | null;
+  warning: "store_away" | "disk_full" | "disk_failed" | "disk_low" | "recorder_away" | null;
   complete: boolean | null;
   /** Why it is paused, as a code; empty otherwise. */
   reason: string;
@@ -108,7 +108,15 @@ export interface Detail extends Summary {
     /** Only the host is told. */
     kept_out: { peer_id: string; name: string; place_name: string; why: "removed" | "denied" }[];
   };
+  /** What is wrong with a camera or microphone at this moment. */
+  alarms: SourceAlarm[];
   events: SessionEvent[];
+}
+export interface SourceAlarm {
+  name: "track_stalled" | "camera_black" | "mic_silent" | "mic_clipping";
+  peer_id: string;
+  source: string;
+  since_utc_ms: number;
 }
 export interface SessionPage {
   sessions: Summary[];

@@ -4,6 +4,7 @@ import { useEffect, useState } from "preact/hooks";
 import { ApiError } from "../api";
 import { t } from "../i18n";
 import { Button, ErrorNotice, Notice, StateWord } from "../ui";
+import { Alarms } from "./Alarms";
 import { Controls, panel, toggleFullscreen } from "./Controls";
 import { DeviceChoices, DeviceFaults } from "./Devices";
 import type { CallModel } from "./model";
@@ -12,6 +13,7 @@ import { ConsentWords, PeopleElsewhere, PeopleHere } from "./People";
 import { RecordingLine, RecordingWarning } from "./RecordingLine";
 import { PictureChoices, SavingNotice, SavingWord, ShareChoice } from "./Saving";
 import { LayoutButton, Stage } from "./Stage";
+import { Tracks } from "./Tracks";
 
 export function Room({ model }: { model: CallModel }) {
   const detail = model.detail.value;
@@ -64,6 +66,7 @@ export function Room({ model }: { model: CallModel }) {
           />
         )}
         <DeviceFaults local={model.local} />
+        <Alarms model={model} />
         <ModerationNotices model={model} />
         <SavingNotice model={model} />
         <ShareChoice model={model} />
@@ -87,6 +90,7 @@ export function Room({ model }: { model: CallModel }) {
           <DeviceChoices local={model.local} meter />
           <PictureChoices model={model} />
           <Figures model={model} />
+          {detail.can.lead && <Tracks model={model} />}
         </aside>
       )}
       <Controls model={model} />

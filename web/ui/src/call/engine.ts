@@ -18,8 +18,10 @@ import type {
   Recording,
   RoomState,
   Source,
+  TroubleNote,
   Welcome,
 } from "./protocol.ts";
+import { REPORT_VERSION } from "./protocol.ts";
 import { Sending, type LocalTrack, type Preferences } from "./sending.ts";
 import { Signalling } from "./signalling.ts";
 import type { LinkState, Permit } from "./signalling.ts";
@@ -54,6 +56,7 @@ export interface View {
   /** The server sends no more than what is shown. */
   thrifty: boolean;
   moderation: Moderation | null;
+  troubles: readonly TroubleNote[];
 }
 
 /** The host muted one of our sources, or asks us to switch it on again. */
@@ -76,6 +79,8 @@ const NO_RECORDING: Recording = { state: "off", since_utc_ms: 0, reason: "" };
 
 export class CallEngine {
   measured: Measured | null = null;
+  /** Counts the places in the room that this page has had. */
+  place = 0;
   private readonly changed: (view: View) => void;
   private readonly appealed: (appeal: Appeal) => void;
   private readonly signalling: Signalling;
@@ -84,6 +89,7 @@ export class CallEngine {
   private me = "";
   private recording = NO_RECORDING;
   private moderation: Moderation | null = null;
+  private troubles: readonly TroubleNote[] = [];
   private readonly peers = new Map<string, PeerInfo>();
   private readonly streams = new Map<string, Stream>();
   private features: readonly Feature[] = [];
@@ -170,6 +176,16 @@ export class CallEngine {
     await this.signalling.request("raise_hand", { raised });
   }
 
+  /** The server wants to know what this page measures on its own sources, and can be told now. */
+  get takesReports(): boolean {
+    return this.features.includes("watch") && this.signalling.state.name === "joined";
+  }
+
+  /** What is wrong with one's own source; null when it is well again. */
+  async report(source: Source, trouble: string | null): Promise<void> {
+    await this.signalling.request("report_source", { version: REPORT_VERSION, source, trouble });
+  }
+
   private muted(source: Source): boolean {
     return this.moderation?.muted.some((one) => one.peer_id === this.me && one.source === source) ?? false;
   }
@@ -218,6 +234,7 @@ export class CallEngine {
       speaker: this.speaker,
       thrifty: this.features.includes("view"),
       moderation: this.moderation,
+      troubles: this.troubles,
     };
   }
 
@@ -260,6 +277,7 @@ export class CallEngine {
       gone: () => this.signalling.rejoin(),
     });
     this.link = link;
+    this.place++;
     this.features = welcome.features ?? [];
     this.speaker = undefined;
     this.meters = new Meters();
@@ -278,6 +296,7 @@ export class CallEngine {
     this.me = state.peer_id;
     this.recording = state.room.recording;
     this.moderation = state.moderation ?? null;
+    this.troubles = state.troubles ?? [];
     this.peers.clear();
     for (const peer of state.peers) this.peers.set(peer.peer_id, peer);
     const current = new Set(state.consumers.map((info) => info.id));
@@ -373,6 +392,9 @@ export class CallEngine {
         break;
       case "moderation":
         this.moderation = note.data;
+        break;
+      case "troubles":
+        this.troubles = note.data.troubles;
         break;
       case "muted":
       case "unmute_asked":

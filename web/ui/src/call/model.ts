@@ -7,6 +7,7 @@ import { ScreenAwake } from "./awake";
 import { type Act, calls, type ConsentText, type RecordingStep } from "./calls";
 import { type Appeal, CallEngine, type Peer, type View } from "./engine.ts";
 import { LocalMedia } from "./local.ts";
+import { SelfWatch } from "./selfwatch.ts";
 import { type EndReason, type Permit, Refusal } from "./signalling.ts";
 import { nextSpeaker, type SpeakerState } from "./speaking.ts";
 import { Speakers } from "./speakers.ts";
@@ -38,6 +39,7 @@ export class CallModel {
   readonly busy = signal<string | null>(null);
   readonly local = new LocalMedia();
   readonly watching = new Watching(this.local);
+  readonly selfWatch = new SelfWatch(this.local);
   private engine: CallEngine | null = null;
   private speakers: Speakers | null = null;
   private updates: LiveUpdates | null = null;
@@ -99,6 +101,7 @@ export class CallModel {
     this.engine?.dispose();
     this.speakers?.close();
     this.watching.detach();
+    this.selfWatch.detach();
     this.local.close();
   }
 
@@ -119,6 +122,7 @@ export class CallModel {
     this.phase.value = "call";
     this.local.attach(engine, speakers);
     this.watching.attach(engine);
+    this.selfWatch.attach(engine);
     engine.start();
     this.timer = window.setInterval(() => this.measure(), LEVELS_EVERY_MS);
     this.awake.start();
@@ -227,6 +231,7 @@ export class CallModel {
     this.speakers?.close();
     this.local.detach();
     this.watching.detach();
+    this.selfWatch.detach();
     this.engine = null;
     this.speakers = null;
     const consent = error instanceof ApiError && error.code === "consent_required";

@@ -19,7 +19,7 @@ export const CLOSE = {
 } as const;
 
 /** What the server can beyond version 1 of the protocol; without a word of it the page does as before. */
-export type Feature = "simulcast" | "view";
+export type Feature = "simulcast" | "view" | "watch";
 
 /** How much picture a page wants: all that fits, the smallest, or none. */
 export type Mode = "normal" | "low" | "audio";
@@ -56,6 +56,17 @@ export interface PeerInfo {
   place: string;
   state: "connected" | "reconnecting";
 }
+
+/** Something is wrong with a source: nothing comes, or what its publisher measured. */
+export interface TroubleNote {
+  peer_id: string;
+  source: Source | "screen_audio";
+  trouble: "stalled" | "black" | "silent" | "clipping";
+  since_utc_ms: number;
+}
+
+/** Version of the request `report_source`. */
+export const REPORT_VERSION = 1;
 
 /** Who did something. */
 export interface ActorName {
@@ -111,6 +122,7 @@ export interface RoomState {
   peers: PeerInfo[];
   consumers: ConsumerInfo[];
   moderation?: Moderation;
+  troubles?: TroubleNote[];
 }
 
 /** What only `hello` is answered with: a new place in the room, with transports of its own. */
@@ -140,6 +152,8 @@ export interface Notes {
   /** Hold this stream back so long that repair of what the links lose comes in time. */
   playout_delay: { consumer_id: string; delay_ms: number };
   recording: Recording;
+  /** Everything that is wrong now. */
+  troubles: { troubles: TroubleNote[] };
   room_closed: { reason: string };
   replaced: Record<string, never>;
   removed: { reason: string };
