@@ -23,7 +23,7 @@ from tests.fuzz import corpus
 from tests.fuzz.targets import INPUTS_A_ROUND, TARGETS
 
 BATCH = 50
-PART = 200_000
+PART = 50_000
 """Inputs that a target is given before the next one has its turn: a run that is cut off has tried all of them."""
 GROWTH_BLOCKS = 20_000
 """More allocated memory blocks than this after the first tenth of a run, and something is never let go of."""
