@@ -9,6 +9,7 @@
  */
 #define PY_SSIZE_T_CLEAN
 #define _GNU_SOURCE
+#include "allowance.h"
 #include "fanout.h"
 #include "intake.h"
 #include "meter.h"
@@ -486,6 +487,7 @@ static PyMethodDef methods[] = {
     {"bind_intake", bind_intake, METH_VARARGS, "bind_intake(Header, Stored, ids): remember their slots"},
     {"read_received", (PyCFunction)(void (*)(void))read_received, METH_FASTCALL, "read_received(packet, id): see sfu/intake.py"},
     {"store_received", (PyCFunction)(void (*)(void))store_received, METH_FASTCALL, "store_received(...): see sfu/intake.py"},
+    {"bind_allowance", bind_allowance, METH_O, "bind_allowance(BURST_S): what a full Allowance holds"},
     {"bind_meter", bind_meter, METH_VARARGS, "bind_meter(NORMAL, OVER, UNDER): what a Meter's summary says of the delay"},
     {"bind_outgoing", bind_outgoing, METH_VARARGS, "bind_outgoing(Receiver, Pacer, BURST_S): remember their slots"},
     {"outgoing", (PyCFunction)(void (*)(void))outgoing, METH_FASTCALL, "outgoing(packets, receivers, now): what leaves"},
@@ -498,7 +500,9 @@ static struct PyModuleDef definition = {
 };
 
 PyMODINIT_FUNC PyInit__batch(void) {
-    PyObject *module = PyType_Ready(&MeterType) ? NULL : PyModule_Create(&definition);
-    if (module && PyModule_AddObjectRef(module, "Meter", (PyObject *)&MeterType)) Py_CLEAR(module);
+    PyObject *module = PyType_Ready(&MeterType) || PyType_Ready(&AllowanceType) ? NULL : PyModule_Create(&definition);
+    if (module && (PyModule_AddObjectRef(module, "Meter", (PyObject *)&MeterType) ||
+                   PyModule_AddObjectRef(module, "Allowance", (PyObject *)&AllowanceType)))
+        Py_CLEAR(module);
     return module;
 }

@@ -26,14 +26,21 @@ class Plane:
 
     def receive(self, port: Port, packet: bytes | bytearray, now: float) -> None:
         """Take one decrypted packet."""
+        size_bytes = len(packet)
+        if not port.limit.take(size_bytes, now):
+            port.drop("over_rate")
+            return
         found = intake.read(packet, port.twcc_id)
         if found is None:
             port.drop("malformed")
             return
         header, wide = found
+        entry = port.by_ssrc.get(header.ssrc) or port.place(packet, header)
+        if entry is not None and not entry[1].limit.take(size_bytes, now):
+            port.drop("over_rate")
+            return
         if wide >= 0:
             port.twcc.arrived(wide, now)
-        entry = port.by_ssrc.get(header.ssrc) or port.place(packet, header)
         if entry is None:
             port.drop("unknown_ssrc")
             return

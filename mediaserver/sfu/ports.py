@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 from mediaserver.rtp import codecs
 from mediaserver.rtp import packet as rtp
+from mediaserver.sfu import allowance
 from mediaserver.sfu.bandwidth.view import View
 from mediaserver.sfu.downlink import Downlink
 from mediaserver.sfu.events import Direction, Kind, Source
@@ -93,6 +94,8 @@ class Port:
     direction: Direction
     only: str | None = None
     """The one peer whose media this transport receives; None: everybody's."""
+    limit: allowance.Bucket = field(default_factory=allowance.of_peer)
+    """Of what comes; all transports of a peer share it."""
     up: bool = False
     was_up: bool = False
     """It was up once: what does not come any more is missed from then on."""

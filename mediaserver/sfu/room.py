@@ -16,7 +16,7 @@ from mediaserver.errors import PeerFault
 from mediaserver.rtp import codecs, rtcp
 from mediaserver.rtp.clock import utc_from_ntp
 from mediaserver.rtp.transport_feedback import TransportFeedback
-from mediaserver.sfu import tap
+from mediaserver.sfu import allowance, tap
 from mediaserver.sfu.bandwidth.control import Bandwidth
 from mediaserver.sfu.bandwidth.view import View
 from mediaserver.sfu.consumers import Consumers, describe
@@ -57,6 +57,13 @@ class _Peer:
     name: str
     place: str
     ports: dict[str, Port] = field(default_factory=dict)
+    limit: allowance.Bucket = field(default_factory=allowance.of_peer)
+
+    def over_rate(self) -> int:
+        """Packets of its present transports that were over a limit."""
+        return sum(
+            port.dropped.get(name, 0) for port in self.ports.values() for name in ("over_rate", "rtcp_over_rate")
+        )
 
 
 class Room:
@@ -134,7 +141,8 @@ class Room:
             raise PeerFault("unknown_peer")
         if transport_id in self._ports:
             raise PeerFault("transport_exists")
-        port = peer.ports[transport_id] = self._ports[transport_id] = Port(transport_id, peer_id, direction, only)
+        port = Port(transport_id, peer_id, direction, only, peer.limit)
+        peer.ports[transport_id] = self._ports[transport_id] = port
         port.receives_red = receives_red
         if direction == "recv":
             for producer in self._producers.values():
@@ -350,6 +358,9 @@ class Room:
         port = self._ports.get(transport_id)
         if port is None:
             return
+        if not port.limit.take(len(packet), now):
+            port.drop("rtcp_over_rate")
+            return
         self._now = now
         reports, whole = rtcp.parse(packet)
         if not whole:
@@ -475,6 +486,7 @@ class Room:
             "links": self._bandwidth.stats(now),
             "malformed_rtcp": self.malformed_rtcp,
             "dropped": {port.transport_id: port.dropped for port in self._ports.values() if port.dropped},
+            "over_rate": {name: count for name, peer in self._peers.items() if (count := peer.over_rate())},
             "producers": [_producer_stats(producer, now) for producer in self._producers.values()],
         }
 
@@ -505,6 +517,7 @@ def _producer_stats(producer: Producer, now: float) -> dict[str, Any]:
         "level_dbov": None if producer.voice is None else max(-127, round(producer.voice.score(now)) - 127),
         "publisher_utc_s": None if report is None else round(utc_from_ntp(report.ntp), 3),
         **layers[0],
+        "over_rate": sum(uplink.limit.refused for uplink in producer.uplinks),
         "layers": layers,
         "consumers": [downlink.stats() for downlink in producer.downlinks],
     }

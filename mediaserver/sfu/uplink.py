@@ -9,6 +9,7 @@ from mediaserver.rtp.clock import middle_32
 from mediaserver.rtp.codecs import Codec
 from mediaserver.rtp.rtcp import ReportBlock, SenderReport
 from mediaserver.rtp.seqnum import unwrap16
+from mediaserver.sfu import allowance
 from mediaserver.sfu.activity import Activity
 from mediaserver.sfu.describe import Describer
 from mediaserver.sfu.lossmeter import LossMeter
@@ -43,6 +44,7 @@ class Uplink:
         """Those that are fed from this layer now. Copy on write: the per-packet loop walks it."""
         self.activity = Activity(layer)
         self.describer = Describer(codec.name)
+        self.limit = allowance.make(allowance.STREAM[codec.kind])
         self.key_at: int | None = None
         """Extended number of the first packet of the last key frame."""
         self.key_time = 0.0
@@ -284,6 +286,7 @@ class Uplink:
             "duplicates": self.duplicates,
             "too_old": self.too_old,
             "strays": self.strays,
+            "over_rate": self.limit.refused,
             "nacked": self.nack.requested,
             "repaired": self.nack.repaired,
             "link_lost": self.nack.lost,

@@ -69,7 +69,9 @@ class Figures:
         self.put("room_hands", len(moderation["hands"]), room=room)
         for peer in described["peers"]:
             connected = peer["state"] == Presence.CONNECTED.value
-            self.put("peer_connected", connected, room=room, peer=str(peer["peer_id"]))
+            name = str(peer["peer_id"])
+            self.put("peer_connected", connected, room=room, peer=name)
+            self.put("peer_over_rate", stats["over_rate"].get(name, 0), room=room, peer=name)
         for producer in stats["producers"]:
             stream = {"room": room, "producer": str(producer["producer_id"])}
             self._stream("uplink", producer, stream)

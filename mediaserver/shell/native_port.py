@@ -14,7 +14,7 @@ import structlog
 
 from mediaserver import native
 from mediaserver.rtp import transport_feedback
-from mediaserver.sfu import fanout, intake
+from mediaserver.sfu import allowance, fanout, intake
 from mediaserver.sfu.bandwidth import meter, outgoing
 from mediaserver.sfu.outbox import Outgoing
 from mediaserver.shell import srtp as door
@@ -103,7 +103,7 @@ class NativePort(MediaPort):
 
 def use(module: Any | None) -> None:
     """Take the loops of the compiled plane, or the reference in Python for None. Rooms are made after this."""
-    for part in (fanout, intake, transport_feedback, meter, outgoing):
+    for part in (allowance, fanout, intake, transport_feedback, meter, outgoing):
         part.use(module)
 
 

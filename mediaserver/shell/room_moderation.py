@@ -102,6 +102,10 @@ class RoomModeration:
         """How this page comes in. Raises PeerFault `barred`, `room_locked`, `waiting_room_full`."""
         return self.state.entry(token.peer_id, token.admitted or token.peer_id in self._room.clients)
 
+    def check_device(self, peer_id: str) -> None:
+        """A device comes in, with a token that counts as let in. Raises PeerFault `barred`."""
+        self.state.entry(peer_id, True)
+
     def knock(self, client: Client, token: RoomToken) -> dict[str, Any]:
         """The page waits from now on; the answer says so. An older page of the same person gives way."""
         old = self._waiting.pop(token.peer_id, None)

@@ -40,7 +40,7 @@ SILENT_FOR_S: Final = 30.0
 """A visit without a valid check for so long, also from its beginning, is over (RFC 7675)."""
 LOOK_EVERY_S: Final = 2.0
 RETRY_AFTER_S: Final = 5
-_STATUS: Final = {"bad_sdp": 400, "unsupported_offer": 422, "too_many_visits": 503, "not_published": 409}
+_STATUS: Final = {"bad_sdp": 400, "unsupported_offer": 422, "too_many_visits": 503, "not_published": 409, "barred": 403}
 _SOURCES: Final = {"audio": "mic", "video": "cam"}
 
 
@@ -199,6 +199,8 @@ class Doors:
             return client
         if len(self._visits) >= MAX_VISITS:
             raise PeerFault("too_many_visits")
+        # Its token was made by who leads the session, so it need not knock; but whoever was shown out stays out.
+        room.moderation.check_device(token.peer_id)
         made = DoorClient(self._end)
         made.session.advance(Arrow.HELLO)
         room.join(made, RoomToken(token.county, token.room, token.session, token.peer_id, token.name, token.place, ()))

@@ -9,6 +9,7 @@ import gc
 import json
 import multiprocessing
 import random
+import subprocess
 import sys
 import time
 import traceback
@@ -19,16 +20,20 @@ import structlog
 
 from benchmarks.badlink.__main__ import commit
 from tests.fuzz import corpus
-from tests.fuzz.targets import TARGETS
+from tests.fuzz.targets import INPUTS_A_ROUND, TARGETS
 
 BATCH = 50
+PART = 50_000
+"""Inputs that a target is given before the next one has its turn: a run that is cut off has tried all of them."""
 GROWTH_BLOCKS = 20_000
 """More allocated memory blocks than this after the first tenth of a run, and something is never let go of."""
 
 
 def run(name: str, seed: int, seconds: float, inputs: int) -> tuple[int, str]:
-    """Tries one target until either is used up: (inputs tried, what was found or "")."""
+    """Tries one target until either is used up: (rounds tried, what was found or ""). A round of some targets takes
+    several inputs."""
     end, tried, blocks = time.monotonic() + seconds, 0, 0
+    rounds = -(-inputs // INPUTS_A_ROUND.get(name, 1))
     for data in corpus.kept(name):
         try:
             corpus.replay(name, data)
@@ -36,9 +41,9 @@ def run(name: str, seed: int, seconds: float, inputs: int) -> tuple[int, str]:
             traceback.print_exc()
             return tried, f"an input of the corpus broke {name}: {data[:200]!r}"
         tried += 1
-    warm = min(2_000, inputs // 10)
-    while time.monotonic() < end and tried < inputs:
-        for _ in range(min(BATCH, inputs - tried)):
+    warm = min(2_000, rounds // 10)
+    while time.monotonic() < end and tried < rounds:
+        for _ in range(min(BATCH, rounds - tried)):
             try:
                 TARGETS[name](random.Random(f"{seed}-{tried}"))
             except Exception:
@@ -51,25 +56,13 @@ def run(name: str, seed: int, seconds: float, inputs: int) -> tuple[int, str]:
     gc.collect()
     grown = sys.getallocatedblocks() - blocks
     if blocks and grown > GROWTH_BLOCKS:
-        return tried, f"{name}: memory grew by {grown} blocks in {tried} inputs of seed {seed}"
+        return tried, f"{name}: memory grew by {grown} blocks in {tried} rounds of seed {seed}"
     return tried, ""
 
 
 def _work(job: tuple[str, int, float, int]) -> tuple[str, int, str]:
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(50))
     return (job[0], *run(*job))
-
-
-def _atheris(name: str, seconds: float) -> None:
-    try:
-        import atheris  # type: ignore[import-not-found, unused-ignore]
-    except ImportError:
-        sys.exit("The engine atheris is not installed here: pip install 'videohome[fuzz]', or leave --engine out.")
-    folder = corpus.FOLDER / name
-    folder.mkdir(parents=True, exist_ok=True)
-    arguments = [sys.argv[0], f"-max_total_time={int(seconds)}", f"-max_len={corpus.LARGEST_BYTES}", str(folder)]
-    atheris.Setup(arguments, lambda data: corpus.replay(name, data))
-    atheris.Fuzz()
 
 
 def main() -> int:
@@ -91,33 +84,38 @@ def main() -> int:
     if wanted.engine == "atheris":
         if len(names) != 1:
             parser.error("the engine atheris takes one target")
-        _atheris(names[0], wanted.seconds or 60.0)
+        # A process of its own: the engine must be there before the code that it watches.
+        command = [sys.executable, "-m", "tests.fuzz.guided", names[0], "--seconds", str(wanted.seconds or 60.0)]
+        return subprocess.run(command).returncode
     if wanted.grow:
         for name in names:
             print(f"{name}: {corpus.grow(name, wanted.grow, seed)} inputs added to the corpus")
         return 0
     seconds = wanted.seconds or (60.0 if wanted.inputs is None else float("inf"))
-    each = 1 << 60 if wanted.inputs is None else -(-wanted.inputs // (len(names) * wanted.processes))
-    jobs = [(name, seed + worker, seconds, each) for worker in range(wanted.processes) for name in names]
+    of_one = 1 << 60 if wanted.inputs is None else -(-wanted.inputs // len(names))
+    parts = wanted.processes if wanted.inputs is None else max(wanted.processes, -(-of_one // PART))
+    jobs = [(name, seed + part, seconds, -(-of_one // parts)) for part in range(parts) for name in names]
     return _report(jobs, wanted.processes, seed, wanted.json)
 
 
 def _report(jobs: list[tuple[str, int, float, int]], processes: int, seed: int, path: Path | None) -> int:
+    facts = {"commit": commit(), "date": datetime.now(UTC).strftime("%Y-%m-%d"), "seed": seed}
     tried: dict[str, int] = {}
+    rounds: dict[str, int] = {}
     faults: list[str] = []
     with multiprocessing.get_context("fork").Pool(processes) as pool:
         for name, count, fault in pool.imap_unordered(_work, jobs):
-            tried[name] = tried.get(name, 0) + count
+            tried[name] = tried.get(name, 0) + count * INPUTS_A_ROUND.get(name, 1)
+            rounds[name] = rounds.get(name, 0) + count
             if fault:
                 faults.append(fault)
                 print(fault, file=sys.stderr)
             else:
-                print(f"{name}: {count} inputs, nothing found", flush=True)
-    facts = {"commit": commit(), "date": datetime.now(UTC).strftime("%Y-%m-%d"), "seed": seed}
-    total = sum(tried.values())
-    if path is not None:
-        path.write_text(json.dumps({**facts, "inputs": total, "by_target": tried, "faults": faults}, indent=1) + "\n")
-    print(f"{total} inputs from seed {seed}, {len(faults)} findings")
+                print(f"{name}: {count} rounds, nothing found", flush=True)
+            if path is not None:
+                found = {"inputs": sum(tried.values()), "by_target": tried, "rounds": rounds, "faults": faults}
+                path.write_text(json.dumps(facts | found, indent=1) + "\n")
+    print(f"{sum(tried.values())} inputs from seed {seed}, {len(faults)} findings")
     return 1 if faults else 0
 
 

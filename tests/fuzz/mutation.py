@@ -116,14 +116,23 @@ def _mutated_dict(chance: random.Random, value: dict[str, Any]) -> dict[str, Any
     return copy
 
 
+def mutated_document(chance: random.Random, value: Any) -> Any:
+    """A JSON value with one to three faults."""
+    if given is not None:
+        try:
+            return json.loads(given)
+        except (ValueError, RecursionError):
+            return None
+    for _ in range(chance.randint(1, 3)):
+        value = mutated_value(chance, value)
+    return value
+
+
 def mutated_json(chance: random.Random, golden: Sequence[Any]) -> str:
     """JSON text of a good message with faults: in the values, or now and then in the text itself."""
     if given is not None:
         return given.decode("utf-8", "surrogateescape")
-    value = chance.choice(golden)
-    for _ in range(chance.randint(1, 3)):
-        value = mutated_value(chance, value)
-    text = json.dumps(value, ensure_ascii=chance.random() < 0.5)
+    text = json.dumps(mutated_document(chance, chance.choice(golden)), ensure_ascii=chance.random() < 0.5)
     if chance.random() < 0.15:
         at = chance.randrange(len(text) + 1)
         text = text[:at] + chance.choice(("", "{", "]", '"', "\\u", "9" * 5000, "[" * 3000, "\ufeff")) + text[at + 1 :]

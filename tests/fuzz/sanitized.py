@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The compiled plane under the address and undefined-behaviour sanitizers: `python -m tests.fuzz.sanitized [INPUTS]`.
 
-It builds the plane aside, and runs itself again with the sanitizer's library in front: the room's target then forwards
-by the compiled loop, from the corpus first.
+It builds the plane aside, and runs itself again with the sanitizer's library in front. Every loop of the plane is then
+in use: datagrams at its socket, packets read and stored, feedback read and metered, copies made and sent.
 """
 
 from __future__ import annotations
@@ -18,9 +18,12 @@ from pathlib import Path
 from typing import Any
 
 from mediaserver.native import build
-from mediaserver.sfu import fanout
+from mediaserver.shell import native_port, srtp
 
 FLAGS = ("-g", "-fsanitize=address,undefined", "-fno-sanitize-recover=all", "-fno-omit-frame-pointer")
+_CORPUS = (("feed_room", "feed_room"), ("feed_room", "read_rtp"), ("take_feedback", "take_feedback"))
+"""Targets, and whose kept inputs they try first."""
+_OF_ROOMS = ("feed_room", "take_feedback")
 _MODULE = "VIDEOHOME_TEST_SANITIZED_PLANE"
 
 
@@ -65,18 +68,23 @@ def load(path: str) -> Any:
 
 
 def try_inputs(module: Any, inputs: int) -> None:
-    """The room's target with the compiled loop, and a call whose layers are switched."""
-    from tests.fuzz import corpus
+    """So many inputs for each target that meets C, and a call whose layers are switched."""
+    from tests.fuzz import compiled, corpus
     from tests.fuzz.targets import TARGETS
     from tests.soak.run import soak
 
-    fanout.use(module)
-    for data in corpus.kept("feed_room"):
-        corpus.replay("feed_room", data)
-    for data in corpus.kept("read_rtp"):
-        corpus.replay("feed_room", data)
-    for number in range(inputs):
-        TARGETS["feed_room"](random.Random(f"sanitized-{number}"))
+    functions = srtp.addresses()
+    assert functions is not None, "libsrtp's functions"
+    module.use(*functions)
+    native_port.use(module)
+    for name, kept in _CORPUS:
+        for data in corpus.kept(kept):
+            corpus.replay(name, data)
+    with compiled.door(module, "gcm") as first, compiled.door(module, "cm") as second:
+        of_c = compiled.targets(first, second)
+        for name, target in {**of_c, **{name: TARGETS[name] for name in _OF_ROOMS}}.items():
+            for number in range(inputs):
+                target(random.Random(f"{name}-{number}"))
     outcome = soak(1, min(20, inputs // 10), peers=4)
     assert outcome.faults == [], outcome.faults
 

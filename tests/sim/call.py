@@ -76,6 +76,8 @@ class Call:
         self.ask_every_s = 0.05
         self.answer_spacing_s = 0.0
         """A browser ignores a request that comes within its round trip after it answered the last one."""
+        self.others_payload_type: int | None = None
+        """What else `b` receives; it is passed over."""
         self.sent_at: dict[int, float] = {}
         self._answered: dict[int, float] = {}
         self.room.join("a", "A", "station", self.now)
@@ -168,10 +170,11 @@ class Call:
         payload = packet[header.payload_offset : header.payload_end]
         number = header.sequence_number
         encoding = self.consumer["rtp_parameters"]["encodings"][0]
+        if header.ssrc not in (encoding["ssrc"], encoding["rtx"]["ssrc"]):
+            assert header.payload_type == self.others_payload_type
+            return
         if header.ssrc == encoding["rtx"]["ssrc"]:
             number, payload = int.from_bytes(payload[:2]), payload[2:]
-        else:
-            assert header.ssrc == encoding["ssrc"]
         if self._highest_out is None:
             self._highest_out = number
             assert payload[4] & 1 == 0, "the first packet of a receiver begins a key frame"

@@ -80,7 +80,7 @@ def _counters(crowd: Crowd) -> Iterator[str]:
     for port in crowd.room._ports.values():
         name = port.transport_id
         if port.direction == "send":
-            dropped = sum(count for reason, count in port.dropped.items() if reason != "malformed_rtcp")
+            dropped = sum(count for reason, count in port.dropped.items() if "rtcp" not in reason)
             streams = sum(uplink.received for producer in port.producers.values() for uplink in producer.uplinks)
             if crowd.received[name] != dropped + streams + crowd.ended[name]:
                 yield f"{name}: {crowd.received[name]} came, {dropped} dropped, {streams}+{crowd.ended[name]} counted"

@@ -14,7 +14,7 @@ from mediaserver.sfu.bandwidth.receiver import Receiver
 from mediaserver.sfu.bandwidth.view import Mode, Role, Tile, View
 from mediaserver.sfu.downlink import Downlink
 from mediaserver.sfu.ports import Port, Producer
-from mediaserver.sfu.room import Room
+from mediaserver.sfu.room import TICK_S, Room
 from tests.sim.call import audio_parameters
 from tests.sim.network import Link
 from tests.sim.stage import simulcast_parameters
@@ -98,10 +98,22 @@ class Crowd:
             self._come_back()
             self._publish()
             self._answer()
-            self.room.handle_timer(self.now)
-            self._drain()
-            self._deliver()
-            self.now += STEP_S
+            began = self.now
+            self._tick()
+            while self._probing() and self.now + TICK_S < began + STEP_S - TICK_S / 2:
+                self.now += TICK_S
+                self._tick()
+            self.now = began + STEP_S
+
+    def _tick(self) -> None:
+        self.room.handle_timer(self.now)
+        self._drain()
+        self._deliver()
+
+    def _probing(self) -> bool:
+        """A probe is a burst of 40 ms: a room that were looked at only so often could send none, and no estimate that
+        an outage has lowered would ever rise again."""
+        return any(r.sender.prober.cluster is not None for r in self.room._bandwidth._receivers.values())
 
     def _publish(self) -> None:
         for index, peer in enumerate(self.peers.values()):

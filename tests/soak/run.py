@@ -8,7 +8,7 @@ import resource
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from statistics import mean
+from statistics import mean, median
 from typing import Any
 
 from tests.soak import checks
@@ -95,8 +95,9 @@ def grown(outcome: Outcome) -> list[str]:
     if late > early * GROWTH:
         found.append(f"memory grows: {early:.0f} blocks in the first half after {SETTLES_MIN} minutes, then {late:.0f}")
     for name in outcome.sizes[-1]:
-        before = max(sizes.get(name, 0) for sizes in outcome.sizes[SETTLES_MIN:half])
-        after_that = max(sizes.get(name, 0) for sizes in outcome.sizes[half:])
+        # The median: what waits for an outage to end fills up for a moment and is let go of.
+        before = median(sizes.get(name, 0) for sizes in outcome.sizes[SETTLES_MIN:half])
+        after_that = median(sizes.get(name, 0) for sizes in outcome.sizes[half:])
         if after_that > 1.25 * before + SLACK:
-            found.append(f"{name} grows: {before}, then {after_that}")
+            found.append(f"{name} grows: {before:.0f}, then {after_that:.0f}")
     return found

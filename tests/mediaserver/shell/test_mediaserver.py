@@ -40,7 +40,7 @@ class Server:
     process: asyncio.subprocess.Process
 
     async def room(self, room: str = "r1", **state: Any) -> aiohttp.ClientResponse:
-        order = RoomOrder("c", room, room, state.pop("recording", "off"), state.pop("version", 1), "")
+        order = RoomOrder("c", room, room, state.pop("recording", "off"), state.pop("version", 1), "", **state)
         return await self.http.put(f"http://media/rooms/{room}", json={"order": mint_order(self.secrets, order)})
 
     def token(self, peer: str, room: str = "r1") -> str:

@@ -166,3 +166,19 @@ async def test_a_visitor_that_says_goodbye_in_dtls_has_left(server: Server) -> N
     await until(lambda: any(n["type"] == "peer_left" for n in page.notes))
     await wire.close()
     await page.close()
+
+
+async def test_who_was_shown_out_does_not_come_back_by_a_door(server: Server) -> None:
+    await server.room()
+    wire, visit, _ = await come(server, "/whip/r1", token(server, "a", "publish"))
+    await server.room(moderation_version=1, barred=("a", "w"))
+    assert (await ask(server, "DELETE", visit, token(server, "a", "publish")))[0] == 404, "its visit is over"
+    other, _, _ = await come(server, "/whip/r1", token(server, "b", "publish"))
+    for path, who, right in (("/whip/r1", "a", "publish"), ("/whep/r1/b", "w", "watch")):
+        body = offer(direction="sendonly" if right == "publish" else "recvonly")
+        status, _, text = await ask(server, "POST", path, token(server, who, right), body)  # type: ignore[arg-type]
+        assert (status, code(text)) == (403, "barred")
+    async with server.http.get("http://media/rooms") as reply:
+        assert [peer["peer_id"] for peer in (await reply.json())["rooms"][0]["peers"]] == ["b"]
+    await wire.close()
+    await other.close()
