@@ -237,8 +237,12 @@ class Uplink:
         self._keyframe_wanted_at, self._keyframe_urgent = None, False
 
     def keyframe_due(self, now: float) -> bool:
-        """True when a request should go out at this moment."""
-        if self._keyframe_wanted_at is None or self.ssrc is None:
+        """True when a request should go out at this moment.
+
+        An upper layer that its publisher does not send now cannot answer, and begins with a key frame when it comes;
+        Chromium would answer the request with key frames of all its other layers.
+        """
+        if self._keyframe_wanted_at is None or self.ssrc is None or (self.layer and not self.live(now)):
             return False
         rest = KEYFRAME_REST_S[min(self.layer, 2)]
         if not self._keyframe_urgent and self.key_at is not None and now - self.key_time < rest:
