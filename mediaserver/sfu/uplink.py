@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any
 
 from mediaserver.rtp.clock import middle_32
@@ -30,6 +31,9 @@ KEYFRAME_SLOW_S = 0.5
 KEYFRAME_REST_S = (0.5, 1.0, 1.0)
 """After a key frame of the lowest, middle and highest layer: what a receiver lost does not cost another one sooner.
 Newcomers and changes of layer do not wait."""
+
+TROUBLED_S = 6.0
+"""So long the loss meter shows what was lost when the link was swamped."""
 
 
 class Uplink:
@@ -64,6 +68,8 @@ class Uplink:
         self._keyframe_wanted_at: float | None = None
         self._keyframe_asked_at: float | None = None
         self._keyframe_urgent = False
+        self.swamped_at = -math.inf
+        """When most of what its camera sent was last missing."""
         self.keyframe_requests = 0
         self.jumps = 0
         """How often the publisher's numbers began anew."""
@@ -218,6 +224,15 @@ class Uplink:
         if self.nack.given_up > given_up:
             self.want_keyframe(now)
         return [number & 0xFFFF for number in numbers]
+
+    @property
+    def swamped(self) -> bool:
+        """Most of what should have come lately did not: the publisher's link is too narrow for it, or away."""
+        return self.highest is not None and self.nack.swamped(self.highest)
+
+    def troubled(self, now: float) -> bool:
+        """Losses of the last seconds come of a link that was too narrow, and tell nothing of what it always loses."""
+        return now - self.swamped_at < TROUBLED_S
 
     def _note_loss(self, now: float) -> None:
         if self.highest is not None:

@@ -112,7 +112,7 @@ class Receiver:
         self._measure(now)
         sender = self.sender
         estimate = float(sender.estimate_bps(now))
-        self.limited = sender.limited(now)
+        self.limited = self.port.link.limited = sender.limited(now)
         self.pacer.set_rate(sender.pacing_bps(now, estimate))
         view = self._shown(now)
         downlinks: dict[str, Downlink] = {}
