@@ -26,8 +26,11 @@ class Activity:
         self._rates: list[float] | None = None
         self._layers = 1
 
-    def add(self, size: int, temporal: int, now: float) -> None:
-        """A packet of `size` bytes came."""
+    def add(self, size: int, temporal: int, now: float, *, repaired: bool = False) -> None:
+        """A packet of `size` bytes came; one that was `repaired` is no sign that the layer is still sent."""
+        if repaired and self._begun is not None:
+            self._bytes[temporal if temporal < MAX_TEMPORAL else 0] += size
+            return
         if self._begun is None or now - self._last > self._gone_s:
             self._begun = self._window_at = now
             self._bytes, self._rates = [0] * MAX_TEMPORAL, None

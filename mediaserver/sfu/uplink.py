@@ -125,7 +125,7 @@ class Uplink:
         self._ring[extended % self._size] = stored
         self.packets += 1
         self.bytes += size
-        self.activity.add(size, stored.temporal, now)
+        self.activity.add(size, stored.temporal, now, repaired=extended != self.highest)
         if stored.keyframe:
             self.keyframes += 1
             if self.key_at is None or extended > self.key_at:

@@ -136,7 +136,8 @@ def test_what_a_layer_lost_before_it_was_left_away_is_forgotten() -> None:
     assert upper.wanted(1.4) == [100, 101, 102]
     lower.activity.add(1000, 0, 1.6)
     gives_way(producer, upper, 1.6)
-    assert producer.left_away(upper) and not producer.left_away(lower)
+    upper.activity.add(1000, 0, 1.6, repaired=True)
+    assert producer.left_away(upper) and not producer.left_away(lower), "repair of it is no sign of life"
     assert upper.wanted(1.6) == [] and upper.content
 
 
