@@ -2,8 +2,9 @@
 """Real browsers over a real bad link: `python -m benchmarks.badlink [--quick] [--json FILE] [--runs 5] [--rows …]`.
 
 A publisher's Chromium (camera 1280x720 at 30 frames/s, speech) and a viewer's, each behind a leg with 100 ms round trip
-that loses at random in both directions; then legs whose rate falls. Needs root and the machine to itself. Rows that are
-already in FILE, of the same commit, are kept, so that the whole may be measured in pieces.
+that loses at random in both directions; then legs whose rate falls. Needs root and the machine to itself. Runs that are
+already in FILE, of the same commit, are kept and not repeated, so that the whole may be measured in pieces
+(`--at-most`).
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import json
 import subprocess
 import sys
 import tempfile
+from dataclasses import asdict
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -63,20 +65,25 @@ def commit() -> str:
     return name.stdout.strip() + ("+" if changed.stdout.strip() else "")
 
 
-def run_row(row: str, files: Files, folder: Path, runs: int) -> list[dict[str, Any]]:
-    """All runs of one row, seeds 1 to `runs`."""
-    found = []
-    for seed in range(1, runs + 1):
-        place = folder / f"{row}-{seed}"
-        if row in LOSS_ROWS:
-            observation = asyncio.run(observe_loss(place, files, seed, LOSS_ROWS[row]))
-            found.append(as_json(figures(observation)))
-        else:
-            leg, loss = DROP_ROWS[row]
-            observation, dropped, restored = asyncio.run(observe_drop(place, files, seed, leg, loss))
-            found.append(drop_as_json(drop_figures(observation, leg, dropped, restored)))
-        print(row, f"seed {seed}:", {k: v for k, v in found[-1].items() if k != "details"}, file=sys.stderr, flush=True)
-    return found
+def run_once(row: str, seed: int, files: Files, folder: Path) -> dict[str, Any]:
+    """One run of a row."""
+    if row in LOSS_ROWS:
+        observation = asyncio.run(observe_loss(folder, files, seed, LOSS_ROWS[row]))
+        found = as_json(figures(observation))
+    else:
+        leg, loss = DROP_ROWS[row]
+        observation, dropped, restored = asyncio.run(observe_drop(folder, files, seed, leg, loss))
+        found = drop_as_json(drop_figures(observation, leg, dropped, restored))
+        found["dropped_ms"], found["restored_ms"] = round(dropped), round(restored)
+    (folder / "observation.json").write_text(json.dumps(asdict(observation)), "utf-8")
+    print(row, f"seed {seed}:", {k: v for k, v in found.items() if k != "details"}, file=sys.stderr, flush=True)
+    return {"seed": seed, **found}
+
+
+def missing(rows: dict[str, list[dict[str, Any]]], names: list[str], runs: int) -> list[tuple[str, int]]:
+    """(row, seed) of what is not measured yet: every row's first seed, then every row's second, and so on."""
+    known = {(row, run["seed"]) for row, found in rows.items() for run in found}
+    return [(row, seed) for seed in range(1, runs + 1) for row in names if (row, seed) not in known]
 
 
 def summary(runs: list[dict[str, Any]], name: str) -> tuple[float, float]:
@@ -123,30 +130,45 @@ def table(rows: dict[str, list[dict[str, Any]]]) -> str:
     return "\n".join(lines)
 
 
-def main() -> int:
-    """Program; non-zero when it could not measure."""
+def options() -> argparse.Namespace:
+    """The command line."""
     arguments = argparse.ArgumentParser(description=__doc__)
     arguments.add_argument("--quick", action="store_true", help="one run of each loss row")
     arguments.add_argument("--json", type=Path)
     arguments.add_argument("--runs", type=int, default=5)
     arguments.add_argument("--rows", default="", help="comma-separated: " + ", ".join([*LOSS_ROWS, *DROP_ROWS]))
+    arguments.add_argument("--at-most", type=int, default=1000, help="so many new runs in this call")
     arguments.add_argument("--files", type=Path, help="folder to keep camera, sound and page in between calls")
-    chosen = arguments.parse_args()
+    arguments.add_argument("--keep", type=Path, help="folder for what was observed in each run, and the server's log")
+    return arguments.parse_args()
+
+
+def main() -> int:
+    """Program; non-zero when it could not measure."""
+    chosen = options()
     names = chosen.rows.split(",") if chosen.rows else [*LOSS_ROWS, *([] if chosen.quick else DROP_ROWS)]
     rows: dict[str, list[dict[str, Any]]] = {}
     if chosen.json is not None and chosen.json.exists():
         before = json.loads(chosen.json.read_text("utf-8"))
         rows = before["rows"] if before.get("commit") == commit() else {}
-    with tempfile.TemporaryDirectory(prefix="badlink-") as folder:
-        files = make_files(chosen.files or Path(folder))
-        for row in names:
-            rows[row] = run_row(row, files, Path(folder), 1 if chosen.quick else chosen.runs)
+    todo = missing(rows, names, 1 if chosen.quick else chosen.runs)[: chosen.at_most]
+    with tempfile.TemporaryDirectory(prefix="badlink-") as temporary:
+        files = make_files(chosen.files or Path(temporary))
+        for row, seed in todo:
+            found = run_once(row, seed, files, (chosen.keep or Path(temporary)) / f"{row}-{seed}")
+            rows.setdefault(row, []).append(found)
+            if chosen.json is not None:
+                result = {
+                    "commit": commit(),
+                    "figures": table(rows).splitlines(),
+                    "targets": targets(rows),
+                    "rows": rows,
+                }
+                chosen.json.write_text(json.dumps(result, indent=1) + "\n", "utf-8")
     print(table(rows))
-    for target in (found := targets(rows)):
-        print(f"{'met ' if target['met'] else 'MISSED'} {target['name']} {target['target']}: {target['figure']:.4g}")
-    if chosen.json is not None:
-        result = {"commit": commit(), "figures": table(rows).splitlines(), "targets": found, "rows": rows}
-        chosen.json.write_text(json.dumps(result, indent=1) + "\n", "utf-8")
+    for target in targets(rows):
+        line = f"{target['name']} {target['target']}: {target['figure']:.4g} [{target['worst']:.4g}]"
+        print("met   " if target["met"] else "MISSED", line)
     return 0
 
 

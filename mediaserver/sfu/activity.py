@@ -6,6 +6,8 @@ from __future__ import annotations
 WINDOW_S = 0.5
 GONE_S = (1.5, 1.5, 1.5)
 """Silence after which a layer counts as dead (mediasoup's figure). A still screen is sent at least once a second."""
+LEFT_AWAY_S = 0.5
+"""An upper layer that lacks so much of what a lower one has is not waited for."""
 UPPER_SETTLES_S = 0.3
 """An upper layer counts once packets came this long: the first few after a pause are no promise."""
 MAX_TEMPORAL = 4
@@ -24,8 +26,11 @@ class Activity:
         self._rates: list[float] | None = None
         self._layers = 1
 
-    def add(self, size: int, temporal: int, now: float) -> None:
-        """A packet of `size` bytes came."""
+    def add(self, size: int, temporal: int, now: float, *, repaired: bool = False) -> None:
+        """A packet of `size` bytes came; one that was `repaired` is no sign that the layer is still sent."""
+        if repaired and self._begun is not None:
+            self._bytes[temporal if temporal < MAX_TEMPORAL else 0] += size
+            return
         if self._begun is None or now - self._last > self._gone_s:
             self._begun = self._window_at = now
             self._bytes, self._rates = [0] * MAX_TEMPORAL, None
@@ -60,6 +65,11 @@ class Activity:
         return (
             self._begun is not None and now - self._last <= self._gone_s and self._last - self._begun >= self._settles_s
         )
+
+    def silent_since(self, lower: Activity) -> bool:
+        """Nothing came for a while in which a lower layer of the same camera went on: the publisher has left this one
+        away, as it does at once when its own link narrows."""
+        return self._begun is not None and lower._last - self._last > LEFT_AWAY_S
 
     def live_for(self, now: float) -> float:
         """Seconds since the first packet after the last silence; 0 when dead."""

@@ -268,8 +268,8 @@ class Downlink:
     def playout_delay(self, now: float) -> int | None:
         """A new delay to tell the receiver, in milliseconds."""
         link, uplink = self.repair.link, self.uplink
-        if uplink is None:
-            return None
+        if uplink is None or link.limited or uplink.troubled(now):
+            return None  # what is lost now is overflow: to wait for its repair would only lengthen the gap
         return self.patience.due(
             now,
             up_loss=uplink.meter.share,

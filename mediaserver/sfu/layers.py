@@ -118,7 +118,9 @@ class Layers:
         if now < downlink.avoid_until:
             limit = min(limit, downlink.avoid - 1)
         current = downlink.uplink
-        live = [uplink for uplink in uplinks if uplink.live(now)]
+        live = [u for u in uplinks if u.live(now) and not producer.left_away(u)]
+        if any(u.layer and u.swamped for u in live):
+            live = live[:1]  # the publisher's link has narrowed: of what comes the least comes soonest
         allowed = [uplink for uplink in live if uplink.layer <= max(0, limit)]
         if current is not None and current in allowed:
             allowed = [u for u in allowed if u.layer <= current.layer or u.activity.live_for(now) >= UPGRADE_AFTER_S]
@@ -180,9 +182,9 @@ class Layers:
         for downlink in producer.pending:
             if not self._suits(producer, downlink, uplink, now):
                 continue
-            patient = (
-                downlink.uplink is not None and downlink.uplink.live(now) and now - downlink.want_since < PATIENCE_S
-            )
+            current = downlink.uplink
+            goes_on = current is not None and current.live(now) and not producer.left_away(current)
+            patient = goes_on and now - downlink.want_since < PATIENCE_S
             span = begin_span(downlink, uplink, stored, now, patient=patient)
             if span is None:
                 continue

@@ -28,6 +28,8 @@ REORDER_DECAY: Final = 0.98
 MAX_TRIES: Final = 14
 MAX_AGE_S: Final = 1.5
 """After this the packet is of no use to a receiver's jitter buffer; the gap stays."""
+SWAMPED_OF, SWAMPED = 32, 16
+"""More missing than this of the newest numbers is a link that is too narrow now: repeats would fill it further."""
 MAX_MISSING: Final = 500
 """More missing at once is an outage, not loss: a key frame repairs it more cheaply."""
 
@@ -112,6 +114,15 @@ class NackGenerator:
                 asked.append(number)
         self.requested += len(asked)
         return sorted(asked)
+
+    def swamped(self, highest: int) -> bool:
+        """Most of the newest numbers, up to `highest`, are missing."""
+        return sum(number > highest - SWAMPED_OF for number in self._missing) > SWAMPED
+
+    def forget(self) -> None:
+        """Nobody needs what is missing any more."""
+        self.given_up += len(self._missing)
+        self._missing.clear()
 
     def __len__(self) -> int:
         return len(self._missing)

@@ -52,6 +52,11 @@ class Producer:
         """Nothing of it is to be expected: switched off by its owner, or muted by the host."""
         return self.paused or self.silenced
 
+    def left_away(self, uplink: Uplink) -> bool:
+        """The publisher has ceased to send this upper layer, while a lower one goes on."""
+        lower = self.uplinks[: uplink.layer] if uplink.layer else ()
+        return any(uplink.activity.silent_since(other.activity) for other in lower)
+
     downlinks: tuple[Downlink, ...] = ()
     """Every consumer; an uplink's `downlinks` are those that it feeds now."""
     pending: tuple[Downlink, ...] = ()

@@ -9,6 +9,7 @@ grows, a queue is filling up, and every repeated byte would make it worse: then 
 
 from __future__ import annotations
 
+from collections import deque
 from typing import Final
 
 from mediaserver.sfu.lossmeter import LossMeter
@@ -35,6 +36,8 @@ RTT_FORGOTTEN_PER_S: Final = 0.002
 """The shortest round trip rises by this much per second, so that a new path is learned."""
 REPORT_SMOOTHING: Final = 0.3
 LOOK_S: Final = 0.25
+DOUBTED_LOOKS: Final = 2
+"""Losses count after so many looks more: that long it may take until they turn out to be overflow."""
 
 
 class Link:
@@ -44,6 +47,9 @@ class Link:
     def __init__(self) -> None:
         self.next_look_at = 0.0
         self.generous = False
+        self.limited = False
+        """The estimate says that the link carries no more: what is lost is its overflow, and tells nothing of what it
+        loses at any rate."""
         self.epoch = 0
         """How often it became generous."""
         self.lost = 0
@@ -53,6 +59,9 @@ class Link:
         self._rtt_at = 0.0
         self._meter = LossMeter()
         self._reported = 0.0
+        self._seen: deque[tuple[int, int]] = deque()  # totals not believed yet: the estimate falls after the losses
+        self._before = (0, 0)
+        self._believed = (0, 0)
 
     @property
     def loss(self) -> float:
@@ -80,12 +89,21 @@ class Link:
 
     def reported(self, fraction: float) -> None:
         """A receiver report's fraction lost: what its repair left over, so the least that it can be."""
-        self._reported += (fraction - self._reported) * REPORT_SMOOTHING
+        if not self.limited:
+            self._reported += (fraction - self._reported) * REPORT_SMOOTHING
 
     def look(self, sent: int, now: float) -> None:
         """Look at the totals; `sent` counts packets of all streams, repeats left out."""
         self.next_look_at = now + LOOK_S
-        self._meter.note(sent, self.lost, now)
+        fresh = sent - self._before[0], self.lost - self._before[1]
+        self._before = sent, self.lost
+        self._seen.append(fresh)
+        if self.limited:
+            self._seen.clear()
+        elif len(self._seen) > DOUBTED_LOOKS:
+            packets, lost = self._seen.popleft()
+            self._believed = self._believed[0] + packets, self._believed[1] + lost
+        self._meter.note(*self._believed, now)
         generous = self.early_share > 0
         self.epoch += generous and not self.generous
         self.generous = generous

@@ -6,12 +6,26 @@ from __future__ import annotations
 
 from mediaserver.rtp import rtcp
 from mediaserver.sfu import twcc
-from mediaserver.sfu.ports import Port
+from mediaserver.sfu.ports import Port, Producer
+from mediaserver.sfu.uplink import Uplink
 
 REPORT_INTERVAL_S = 1.0
 FIRST_REPORT_S = 0.1
 """Until a report names its SSRC a publisher spends MID and RID on every packet, so the first goes out soon."""
 CNAME = "videohome"
+
+
+def gives_way(producer: Producer, uplink: Uplink, now: float) -> bool:
+    """An upper layer that the publisher's link has become too narrow for: to ask for what it lost would take the link
+    from the layer below, which is what can still be seen."""
+    if producer.left_away(uplink):
+        uplink.nack.forget()
+        return False
+    if uplink.swamped:
+        for each in producer.uplinks:
+            each.swamped_at = now
+        return uplink.layer > 0
+    return False
 
 
 class Reports:
@@ -26,6 +40,8 @@ class Reports:
         for producer in port.producers.values():
             for uplink in producer.uplinks:
                 if uplink.content or uplink.ssrc is None:
+                    continue
+                if len(uplink.nack) and gives_way(producer, uplink, now):
                     continue
                 if numbers := uplink.wanted(now):
                     urgent += rtcp.build_nack(self._ssrc, uplink.ssrc, numbers)

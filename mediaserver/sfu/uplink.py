@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any
 
 from mediaserver.rtp.clock import middle_32
@@ -33,6 +34,9 @@ KEYFRAME_SLOW_S = 0.5
 KEYFRAME_REST_S = (0.5, 1.0, 1.0)
 """After a key frame of the lowest, middle and highest layer: what a receiver lost does not cost another one sooner.
 Newcomers and changes of layer do not wait."""
+
+TROUBLED_S = 6.0
+"""So long the loss meter shows what was lost when the link was swamped."""
 
 
 class Uplink:
@@ -68,6 +72,8 @@ class Uplink:
         self._keyframe_wanted_at: float | None = None
         self._keyframe_asked_at: float | None = None
         self._keyframe_urgent = False
+        self.swamped_at = -math.inf
+        """When most of what its camera sent was last missing."""
         self.keyframe_requests = 0
         self.jumps = 0
         """How often the publisher's numbers began anew."""
@@ -123,7 +129,7 @@ class Uplink:
         self._ring[extended % self._size] = stored
         self.packets += 1
         self.bytes += size
-        self.activity.add(size, stored.temporal, now)
+        self.activity.add(size, stored.temporal, now, repaired=extended != self.highest)
         if stored.keyframe:
             self.keyframes += 1
             if self.key_at is None or extended > self.key_at:
@@ -240,6 +246,15 @@ class Uplink:
             self.want_keyframe(now)
         return [number & 0xFFFF for number in numbers]
 
+    @property
+    def swamped(self) -> bool:
+        """Most of what should have come lately did not: the publisher's link is too narrow for it, or away."""
+        return self.highest is not None and self.nack.swamped(self.highest)
+
+    def troubled(self, now: float) -> bool:
+        """Losses of the last seconds come of a link that was too narrow, and tell nothing of what it always loses."""
+        return now - self.swamped_at < TROUBLED_S
+
     def _note_loss(self, now: float) -> None:
         if self.highest is not None:
             self.meter.note(self.highest - self._first + 1, self.nack.lost, now)
@@ -258,8 +273,12 @@ class Uplink:
         self._keyframe_wanted_at, self._keyframe_urgent = None, False
 
     def keyframe_due(self, now: float) -> bool:
-        """True when a request should go out at this moment."""
-        if self._keyframe_wanted_at is None or self.ssrc is None:
+        """True when a request should go out at this moment.
+
+        An upper layer that its publisher does not send now cannot answer, and begins with a key frame when it comes;
+        Chromium would answer the request with key frames of all its other layers.
+        """
+        if self._keyframe_wanted_at is None or self.ssrc is None or (self.layer and not self.live(now)):
             return False
         rest = KEYFRAME_REST_S[min(self.layer, 2)]
         if not self._keyframe_urgent and self.key_at is not None and now - self.key_time < rest:

@@ -34,6 +34,7 @@ class Leg:
     back_loss: float = 0.0
     now: float = 100.0
     with_feedback: bool = True
+    sound: bool = True
     first_number: int = 1
     seen: list[tuple[float, float, float, float]] = field(default_factory=list)
     """(time, estimate, video rate, queue in seconds), ten times a second."""
@@ -69,7 +70,7 @@ class Leg:
             packets = max(1, -(-size // 1200))
             for _ in range(packets):
                 self._send(max(100, size // packets))
-        if self._due("sound", 0.02):
+        if self.sound and self._due("sound", 0.02):
             self._send(100)
         padding = self.sender.tick(now)
         while padding > 0:

@@ -26,6 +26,10 @@ HOLD_MIN_S, HOLD_MAX_S = 2.0, 16.0
 """After a drop for lack of room nothing of this stream is raised for HOLD_MIN_S, twice as long each time a raise did
 not last RAISE_LASTS_S."""
 RAISE_LASTS_S = 10.0
+ONE_FALL_S = 2.0
+"""Drops within this time of each other are one: a link that narrows much is followed in steps."""
+DARK_S = 0.5
+"""After this time even a stream that was just dropped altogether is shown again, if there is room for its least."""
 FORGIVEN_S = 30.0
 
 
@@ -187,7 +191,7 @@ class Allocator:
         wanted = stream.steps[-1].level if stream.steps else None
         before = min(memory.level, wanted) if memory.level is not None and wanted is not None else None
         if before is not None and (level is None or level < before):
-            self._dropped(memory, now)
+            self._dropped(memory, level, now)
         elif level is not None and (memory.level is None or level > memory.level):
             memory.raised_at, memory.room_since = now, None
         # What was not shown (or muted) for a while comes back like a newcomer, at once.
@@ -197,13 +201,15 @@ class Allocator:
             return Target(level, stream.reason)
         return Target(level, "bandwidth")
 
-    def _dropped(self, memory: _Memory, now: float) -> None:
-        if now - memory.raised_at < RAISE_LASTS_S and memory.dropped_at > -math.inf:
+    def _dropped(self, memory: _Memory, level: Level | None, now: float) -> None:
+        if now - memory.dropped_at < ONE_FALL_S:
+            pass
+        elif now - memory.raised_at < RAISE_LASTS_S and memory.dropped_at > -math.inf:
             memory.hold_s = min(HOLD_MAX_S, memory.hold_s * 2)
         elif now - memory.dropped_at > FORGIVEN_S:
             memory.hold_s = HOLD_MIN_S
         memory.dropped_at = now
-        memory.held_until = now + memory.hold_s
+        memory.held_until = now + (memory.hold_s if level is not None else DARK_S)
         memory.room_since = None
 
 

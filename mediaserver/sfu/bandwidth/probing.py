@@ -13,6 +13,9 @@ from dataclasses import dataclass
 CLUSTER_S = 0.04
 CLUSTER_PACKETS = 10
 """Padding leaves in about so many pieces, so that a few losses do not spoil the cluster."""
+CLUSTER_BYTES, CLUSTER_MOST_S = 9_000, 0.6
+"""A cluster lasts until so much has left, but no longer than this: on a narrow link CLUSTER_S holds one packet or two,
+which tell nothing, and an estimate that has fallen far would never rise again."""
 RESULT_WITHIN_S = 1.5
 LEAST_RECEIVED = 0.5
 """Part of the cluster that must have arrived for a result."""
@@ -41,6 +44,7 @@ class Cluster:
     number: int
     target_bps: float
     began: float
+    lasts_s: float = CLUSTER_S
     sent_bytes: int = 0
     sent_packets: int = 0
     first_bytes: int = 0
@@ -75,21 +79,24 @@ class Prober:
 
     def consider(self, estimate_bps: float, wanted_bps: float, now: float) -> None:
         """Begin a cluster when one is due and something wanted does not fit."""
-        if self.cluster is not None and now > self.cluster.began + RESULT_WITHIN_S:
+        if self.cluster is not None and now > self.cluster.began + self.cluster.lasts_s + RESULT_WITHIN_S:
             self._failed(now)
         if self.cluster is not None or now < self.next_at or wanted_bps <= estimate_bps:
             return
         target = min(STEP * estimate_bps, max(MARGIN * wanted_bps, 1.1 * estimate_bps))
         self._numbers += 1
         self.probes += 1
-        self.cluster = Cluster(self._numbers, target, now)
+        self.cluster = Cluster(
+            self._numbers, target, now, min(CLUSTER_MOST_S, max(CLUSTER_S, CLUSTER_BYTES * 8 / target))
+        )
 
     def padding_due(self, now: float) -> int:
         """Bytes to send at `now` beside the media, so that the running cluster keeps its rate."""
         cluster = self.cluster
         if cluster is None or cluster.done:
             return 0
-        budget = cluster.target_bps / 8 * min(CLUSTER_S, max(0.0, now - cluster.began) + CLUSTER_S / CLUSTER_PACKETS)
+        passed = max(0.0, now - cluster.began) + cluster.lasts_s / CLUSTER_PACKETS
+        budget = cluster.target_bps / 8 * min(cluster.lasts_s, passed)
         return max(0, int(budget - cluster.sent_bytes))
 
     def sent(self, size: int, number: int, now: float) -> None:
@@ -105,7 +112,7 @@ class Prober:
     def tick(self, now: float) -> None:
         """Ends the burst when its time is over."""
         cluster = self.cluster
-        if cluster is not None and not cluster.done and now >= cluster.began + CLUSTER_S and cluster.sent_packets:
+        if cluster is not None and not cluster.done and now >= cluster.began + cluster.lasts_s and cluster.sent_packets:
             cluster.done = True
             self._ended_at = now
 

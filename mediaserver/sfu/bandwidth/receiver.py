@@ -112,7 +112,7 @@ class Receiver:
         self._measure(now)
         sender = self.sender
         estimate = float(sender.estimate_bps(now))
-        self.limited = sender.limited(now)
+        self.limited = self.port.link.limited = sender.limited(now)
         self.pacer.set_rate(sender.pacing_bps(now, estimate))
         view = self._shown(now)
         downlinks: dict[str, Downlink] = {}
@@ -129,7 +129,7 @@ class Receiver:
             downlinks[name], seen[name] = downlink, known
             streams.append(known[2])
         self._streams = seen
-        spare = 1 + self._repair_share
+        spare = 1 + (min(REPAIR_SHARE, self._repair_share) if self.limited else self._repair_share)
         resting, desired = self._resting
         if streams != resting:
             resting, desired = None, desired_bps(streams)
@@ -139,8 +139,10 @@ class Receiver:
             budget = min(budget, view.cap_bps)
         if budget < desired:
             resting = None
-            if sender.untried:
-                budget = max(budget, _least(streams) / USE_TO_RAISE)
+            least = _least(streams)
+            fits = estimate - self._audio_bps >= least and (view.cap_bps is None or view.cap_bps >= least)
+            if sender.untried or fits:
+                budget = max(budget, least / USE_TO_RAISE)  # a picture at all comes before room for its repairs
         if resting is not None:
             return []
         targets = self._allocator.allocate(budget, streams, now)

@@ -11,8 +11,14 @@ from mediaserver.sfu.nack import (
     MAX_MISSING,
     MAX_REORDER_S,
     MAX_TRIES,
+    SWAMPED,
     NackGenerator,
 )
+from mediaserver.sfu.parameters import read_send_parameters
+from mediaserver.sfu.ports import Producer, make_producer
+from mediaserver.sfu.reports import gives_way
+from mediaserver.sfu.uplink import TROUBLED_S
+from tests.sim.stage import simulcast_parameters
 
 
 def asked_at(nack: NackGenerator, until_s: float, loss: float = 0.0) -> list[tuple[float, int]]:
@@ -92,3 +98,57 @@ def test_an_outage_is_not_asked_for(more: int, repaired: bool) -> None:
     assert nack.gap(1, MAX_MISSING + more, 0.0) is repaired
     assert len(nack) == (MAX_MISSING if repaired else 0)
     assert nack.given_up == (0 if repaired else MAX_MISSING + 1)
+
+
+def camera() -> Producer:
+    """Two layers that came for a second, 100 packets of the upper one."""
+    parameters = read_send_parameters("video", simulcast_parameters(2))
+    producer = make_producer("a-cam-1", "a", "cam", "video", parameters, None)
+    for number in range(100):
+        for uplink in producer.uplinks:
+            uplink.accept(number, number / 100)
+            uplink.activity.add(1000, 0, number / 100)
+    return producer
+
+
+def test_an_upper_layer_that_swamps_the_link_is_not_asked_for() -> None:
+    producer = camera()
+    lower, upper = producer.uplinks
+    upper.accept(100 + SWAMPED, 1.0)
+    assert not gives_way(producer, upper, 1.0), "half of the newest came"
+    upper.accept(102 + SWAMPED, 1.0)
+    lower.accept(102 + SWAMPED, 1.0)
+    assert gives_way(producer, upper, 1.0)
+    assert not gives_way(producer, lower, 1.0), "there is nothing below the lowest"
+    assert lower.troubled(1.0 + TROUBLED_S - 0.1) and not lower.troubled(1.0 + TROUBLED_S)
+    for number in range(103 + SWAMPED, 120 + SWAMPED):
+        upper.accept(number, 1.2)
+    assert not gives_way(producer, upper, 1.2), "the link is wide enough again"
+    assert upper.wanted(1.2)
+
+
+def test_what_a_layer_lost_before_it_was_left_away_is_forgotten() -> None:
+    producer = camera()
+    lower, upper = producer.uplinks
+    upper.accept(103, 1.0)
+    lower.activity.add(1000, 0, 1.4)
+    gives_way(producer, upper, 1.4)
+    assert upper.wanted(1.4) == [100, 101, 102]
+    lower.activity.add(1000, 0, 1.6)
+    gives_way(producer, upper, 1.6)
+    upper.activity.add(1000, 0, 1.6, repaired=True)
+    assert producer.left_away(upper) and not producer.left_away(lower), "repair of it is no sign of life"
+    assert upper.wanted(1.6) == [] and upper.content
+
+
+def test_a_layer_that_is_not_sent_is_not_asked_for_key_frames() -> None:
+    producer = camera()
+    lower, upper = producer.uplinks
+    for uplink in producer.uplinks:
+        uplink.ssrc = 1
+        uplink.want_keyframe(1.0, urgent=True)
+    assert lower.keyframe_due(1.0) and upper.keyframe_due(1.0)
+    assert lower.keyframe_due(3.0) and not upper.keyframe_due(3.0)
+    for at in (3.0, 3.2, 3.4):
+        upper.activity.add(1000, 0, at)
+    assert upper.keyframe_due(3.4), "it is back"

@@ -14,9 +14,9 @@ from mediaserver.sfu.repair import Link, Repair
 def losing(share: float) -> Link:
     """A link over which 1000 packets went, of which this share was asked for."""
     link = Link()
-    for step in range(11):
-        link.lost = round(step * 100 * share)
-        link.look(step * 100, step * 0.4)
+    for step in range(11 + repair.DOUBTED_LOOKS):
+        link.lost = round(min(step, 10) * 100 * share)
+        link.look(min(step, 10) * 100, step * 0.4)
     assert link.loss == pytest.approx(share, abs=0.005)
     return link
 
@@ -62,6 +62,17 @@ def test_the_memory_of_resends_is_bounded() -> None:
     for number in range(repair.REMEMBERED * 3):
         stream.answer(number, 1.0)
     assert len(stream._resent) == repair.REMEMBERED
+
+
+def test_what_overflows_a_narrow_link_says_nothing_of_what_it_loses_at_any_rate() -> None:
+    link = losing(0.02)
+    for step in range(1, 13):
+        link.limited = 3 <= step < 9  # two looks pass until the estimate falls
+        link.lost += 80 if step < 9 else 2
+        link.look(1000 + step * 100, 4.0 + step * 0.25)
+        if link.limited:
+            link.reported(0.8)
+        assert link.loss == pytest.approx(0.02, abs=0.01)
 
 
 def test_a_growing_round_trip_ends_all_generosity() -> None:
@@ -128,7 +139,8 @@ def test_after_a_time_without_loss_old_packets_are_not_repeated() -> None:
         sent, at = sent + 100, at + 0.5
         link.look(sent, at)
     link.lost += 100
-    link.look(sent + 100, at + 0.5)
+    for later in range(1 + repair.DOUBTED_LOOKS):
+        link.look(sent + 100, at + 0.5 + later * repair.LOOK_S)
     assert link.generous
     assert list(stream.to_look_at(2000)) == [2000]
 

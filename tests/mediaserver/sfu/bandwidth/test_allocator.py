@@ -196,6 +196,21 @@ def test_down_at_once_and_up_after_a_while() -> None:
     assert held[-1] == Level(2, 2), "and back when the room stays"
 
 
+def test_a_fall_in_steps_is_one_fall_and_darkness_ends_first() -> None:
+    allocator, streams = Allocator(), meeting({"c": STAGE})
+    seen: list[Level | None] = []
+
+    def give(estimate: float, at: float) -> None:
+        seen.append(allocator.allocate(estimate, streams, at)["c"].level)
+
+    for index, estimate in enumerate((3e6, 0.6e6, 0.3e6, 0.01e6)):
+        give(estimate, 0.1 * index)
+    assert seen[-1] is None
+    for index in range(30):
+        give(3e6, 0.4 + 0.1 * index)
+    assert seen.index(None) == 3 and seen[4:].index(Level(2, 2)) <= 8, "not held twice as long for each step"
+
+
 def test_an_estimate_that_wavers_moves_nothing() -> None:
     allocator, streams = Allocator(), meeting(NINE)
     chance = random.Random(1)

@@ -9,7 +9,7 @@ from mediaserver.rtp.transport_feedback import TransportFeedback
 from mediaserver.sfu.bandwidth.history import SLOTS, SendHistory
 from mediaserver.sfu.bandwidth.rates import FLOOR_BPS
 from mediaserver.sfu.bandwidth.sender import PACING_OPEN_BPS, START_BPS, Sender
-from tests.sim.leg import LAYERS_BPS, Leg
+from tests.sim.leg import LAYERS_BPS, Leg, layered
 from tests.sim.network import Link
 
 pytestmark = pytest.mark.usefixtures("plane")
@@ -35,6 +35,18 @@ def test_a_link_that_narrows_and_widens_again(loss: float, seed: int) -> None:
     fed = [rate for at, _, rate, _ in leg.seen if narrow + 2 < at < wide]
     assert fed.count(LOW) > 0.9 * len(fed), "the lowest layer goes on nearly always"
     assert leg.first(wide, lambda rate: rate == TOP) < 10
+
+
+@pytest.mark.parametrize("loss", [0.0, 0.02])
+def test_an_estimate_too_low_for_any_picture_rises_by_probes_alone(loss: float) -> None:
+    """Sound carries no transport-wide numbers: without a picture nothing but the probes tells of the link."""
+    leg = Leg(Link(4, delay_s=0.05, loss=loss, rate_bps=3e6, queue_s=0.3), back_loss=loss, sound=False)
+    leg.sender._aimd.set_rate(FLOOR_BPS)
+    leg.source = lambda estimate: LOW if leg.now < 100.5 else layered(estimate)
+    leg.run(0.5)
+    leg.sender._aimd.set_rate(FLOOR_BPS)
+    leg.run(12)
+    assert leg.first(100.6, lambda rate: rate == TOP) < 10
 
 
 @pytest.mark.parametrize("delay_s", [0.02, 0.1, 0.4])

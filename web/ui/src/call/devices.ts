@@ -136,7 +136,7 @@ export function camConstraints(choice: Choice): MediaTrackConstraints {
     ...(choice.cam ? { deviceId: { exact: choice.cam } } : {}),
     width: { ideal: 1280 },
     height: { ideal: 720 },
-    frameRate: { ideal: 25, max: 30 },
+    frameRate: { ideal: 30, max: 30 },
   };
 }
 
