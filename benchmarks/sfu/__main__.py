@@ -17,7 +17,7 @@ from typing import Any
 from benchmarks.sfu import report
 from benchmarks.sfu.measure import SERVERS, STRAYED, measure
 from benchmarks.sfu.process import LOAD_CORE, SHIELD
-from benchmarks.sfu.shapes import DEFAULT, SHAPES
+from benchmarks.sfu.shapes import DEFAULT, OURS_ALONE, SHAPES
 
 
 def arguments(words: list[str] | None = None) -> argparse.Namespace:
@@ -69,6 +69,8 @@ async def all_runs(wanted: argparse.Namespace) -> tuple[list[report.Run], list[s
         for suite in wanted.suites.split(","):
             for _ in range(wanted.repeats):
                 for server in wanted.servers.split(","):
+                    if not SHAPES[shape].serves(server) or (shape in OURS_ALONE and server != "native"):
+                        continue
                     try:
                         run = await measure(
                             server, SHAPES[shape], suite, address, wanted.warm, wanted.seconds, wanted.strayed
