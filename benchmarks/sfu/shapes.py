@@ -35,8 +35,10 @@ class Shape:
     tiles: int = 0
     """Pictures on each page, the first large and the others small; 0 for all of them large. With tiles, pictures come
     in layers, microphones with levels, and layers that no page shows are not sent: a meeting as our pages hold it."""
+    every_layer: bool = False
+    """Everybody publishes every layer of a meeting, as the recording wants it."""
     recorded: bool = False
-    """All that is published is recorded meanwhile, and everybody publishes every layer."""
+    """All that is published is recorded meanwhile."""
 
     @property
     def peers(self) -> int:
@@ -59,7 +61,7 @@ class Shape:
         """What a publisher sends: the two who are large somewhere all layers, the others the lowest."""
         if not self.tiles:
             return (FULL,)
-        return SIMULCAST if publisher < 2 or self.recorded else SIMULCAST[:1]
+        return SIMULCAST if publisher < 2 or self.every_layer else SIMULCAST[:1]
 
     def serves(self, server: str) -> bool:
         """Only ours holds such a meeting: Janus's VideoRoom and the floor choose no layers, tiles and voices."""
@@ -91,7 +93,7 @@ SHAPES = {
         Shape("5x100", 5, 100),
         Shape("8x60", 8, 60),
         Shape("meeting24", 24, 0, 2000, tiles=9),
-        Shape("recorded24", 24, 0, 2000, tiles=9, recorded=True),
+        Shape("recorded24", 24, 0, 2000, tiles=9, every_layer=True, recorded=True),
     )
 }
 DEFAULT = ("1x10", "1x30", "1x60", "6x6", "paced", "meeting24", "1x5", "1x100", "4x100")
