@@ -13,13 +13,15 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from benchmarks.recording import cost, report
+from playwright.async_api import Error as BrowserError
+
+from benchmarks.recording import cost, lipsync, report
 from benchmarks.sfu.__main__ import machine, own_address
 from benchmarks.sfu.measure import measure
 from benchmarks.sfu.process import LOAD_CORE
 from benchmarks.sfu.shapes import SHAPES
 
-PARTS = ("cost", "memory", "forwarding")
+PARTS = ("cost", "memory", "forwarding", "lipsync")
 
 
 def arguments(words: list[str] | None = None) -> argparse.Namespace:
@@ -79,6 +81,14 @@ async def _forwarding(wanted: argparse.Namespace, failed: list[str]) -> list[rep
     return runs
 
 
+async def _lipsync(wanted: argparse.Namespace, failed: list[str]) -> list[report.Run]:
+    try:
+        return await lipsync.measure(0.3 if wanted.quick else 1.0)
+    except (AssertionError, RuntimeError, OSError, BrowserError) as error:
+        failed.append(f"lipsync: {type(error).__name__} {error}")
+        return []
+
+
 async def _all(wanted: argparse.Namespace) -> dict[str, Any]:
     rows: list[report.Run] = []
     decided: list[report.Run] = []
@@ -93,6 +103,9 @@ async def _all(wanted: argparse.Namespace) -> dict[str, Any]:
                 found = report.memory(await asyncio.to_thread(_memory, wanted, failed), wanted.hours)
             elif part == "forwarding":
                 found = report.forwarding(await _forwarding(wanted, failed))
+            elif part == "lipsync":
+                rows_found = await _lipsync(wanted, failed)
+                found = rows_found, lipsync.targets(rows_found) if rows_found else []
             else:
                 raise SystemExit(f"{part} is none of {', '.join(PARTS)}")
             rows += found[0]

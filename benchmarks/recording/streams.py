@@ -24,6 +24,8 @@ PAYLOAD_BYTES = 1150
 """Of media in a packet, as browsers fill them."""
 AUDIO_MS = 20
 SEED = 5
+FIRST_NTP_S = 3_900_000_000
+"""The publishers' clocks at the beginning."""
 
 
 @dataclass(frozen=True)
@@ -88,23 +90,32 @@ def _payloads(data: bytes, picture_id: int) -> tuple[bytes, ...]:
 class Stream:
     """Endless RTP of one track. Nothing of it depends on a clock: `take` gives what is due by a time."""
 
-    def __init__(self, kind: str, number: int, phase_ms: float, clip: tuple[Sample, ...], step_ms: float) -> None:
-        """`phase_ms` is when the first sample is due; samples follow `step_ms` apart."""
+    def __init__(
+        self, kind: str, number: int, phase_ms: float, clip: tuple[Sample, ...], step_ms: float, skew_ppm: float = 0.0
+    ) -> None:
+        """`phase_ms` is when the first sample is due; samples follow `step_ms` apart. `skew_ppm` makes the clock fast
+        that samples and reports are stamped by."""
         self.kind, self.number, self.ssrc = kind, number, 1000 * (number + 1) + (kind == "video")
         self.rate = 90_000 if kind == "video" else 48_000
         self.payload_type = 96 if kind == "video" else 111
         self.packets = self.octets = 0
         """Handed out so far; octets of payload."""
-        self._phase_ms, self._clip, self._step_ms = phase_ms, clip, step_ms
+        self._clip, self._step_ms = clip, step_ms
+        self.phase_ms = phase_ms
+        self.pace = 1 + skew_ppm * 1e-6
         self._index, self._sequence = 0, number * 997
 
     def due_ms(self) -> float:
         """When the next sample is due."""
-        return self._phase_ms + self._index * self._step_ms
+        return self.phase_ms + self._index * self._step_ms
 
     def timestamp(self, at_ms: float) -> int:
         """RTP time of a moment."""
-        return round((at_ms - self._phase_ms) * self.rate / 1000) & 0xFFFFFFFF
+        return round((at_ms - self.phase_ms) * self.pace * self.rate / 1000) & 0xFFFFFFFF
+
+    def ntp_s(self, at_ms: float) -> float:
+        """What the publisher's clock says at a moment; it was right at the beginning."""
+        return FIRST_NTP_S + at_ms * self.pace / 1000
 
     def take(self, until_ms: float) -> Iterator[bytes]:
         """Packets that are due before `until_ms`."""

@@ -14,6 +14,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from playwright.async_api import Error as BrowserError
+
 from benchmarks.sfu import join, report
 from benchmarks.sfu.measure import SERVERS, STRAYED, measure
 from benchmarks.sfu.process import LOAD_CORE, SHIELD
@@ -52,7 +54,7 @@ async def joined(wanted: argparse.Namespace, failed: list[str]) -> list[report.R
         return []
     try:
         return [join.figures(await join.measure(wanted.joins))]
-    except (AssertionError, OSError, TimeoutError) as error:
+    except (AssertionError, OSError, TimeoutError, BrowserError) as error:
         failed.append(f"join: {type(error).__name__} {error}")
         return []
 

@@ -14,6 +14,7 @@ from statistics import median
 from typing import Any
 
 import numpy as np
+from playwright.async_api import TimeoutError as BrowserTimeout
 
 from tests.acceptance.picture import write_y4m
 from tests.acceptance.speech import RATE, write_microphone
@@ -69,11 +70,11 @@ WATCH_JS = """
 
 async def _once(tab: Tab) -> dict[str, float] | None:
     """One join on a page that waits for its click; None when it stayed black."""
-    await tab.page.wait_for_function("window.go")
+    await tab.page.wait_for_function("!!window.go")
     await tab.page.evaluate("go()")
     try:
         await tab.page.wait_for_function("steps.brightness !== undefined", timeout=BLACK_AFTER_S * 1000)
-    except Exception:  # Playwright's own time-out; whatever else there is shows when the page is used next
+    except BrowserTimeout:
         return None
     steps: dict[str, float] = await tab.page.evaluate("steps")
     click = await tab.when("start")

@@ -25,9 +25,9 @@ TWCC = "http://www.ietf.org/id/draft-holmer-rmcat-transport-wide-cc-extensions-0
 ROOM = "bench"
 
 
-def free_port(address: str) -> int:
-    """A UDP port that nobody has now."""
-    with closing(socket.socket(socket.AF_INET, socket.SOCK_DGRAM)) as probe:
+def free_port(address: str, kind: socket.SocketKind = socket.SOCK_DGRAM) -> int:
+    """A port that nobody has now, of UDP or (SOCK_STREAM) of TCP."""
+    with closing(socket.socket(socket.AF_INET, kind)) as probe:
         probe.bind((address, 0))
         return int(probe.getsockname()[1])
 
