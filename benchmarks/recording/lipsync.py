@@ -35,6 +35,7 @@ TICK_MS, PERIOD_MS = 16, 4000
 LOUD = 0.1
 QUIET_S = 0.3
 """A beep begins where sound gets LOUD after so much quiet."""
+BEEP_S = 0.08
 NEAR_S = 0.5
 """A beep is held against the pictures so near to it."""
 EDGE_S = 1.0
@@ -62,26 +63,23 @@ SOURCE_JS = f"""
     }};
     draw();
   }};
+  // Sound is made by the machine's clock, sample by sample: a late timer makes up for itself.
   const beep = () => {{
-    const context = new AudioContext({{ sampleRate: {RATE} }}), out = context.createMediaStreamDestination();
-    const tone = context.createOscillator(), gate = context.createGain();
-    tone.frequency.value = 1000;
-    gate.gain.value = 0;
-    tone.connect(gate).connect(out);
-    tone.start();
-    // The context's clock moves in steps; the least that it lags behind is its true distance from the machine's.
-    let ahead = [], next = Math.ceil(wall() / 1000) + 1;
+    const track = new MediaStreamTrackGenerator({{ kind: "audio" }}), writer = track.writable.getWriter();
+    let next = Math.ceil(wall() / 10);
     setInterval(() => {{
-      ahead.push(context.currentTime - wall() / 1000);
-      ahead = ahead.slice(-200);
-      const apart = Math.max(...ahead);
-      if (next - wall() / 1000 < 0.3) {{
-        const at = next++ + apart;
-        gate.gain.setValueAtTime(0.6, at);
-        gate.gain.setValueAtTime(0, at + 0.08);
+      for (; next * 10 <= wall(); next++) {{
+        const samples = new Float32Array({RATE} / 100), into_s = (next % 100) / 100;
+        for (let at = 0; at < samples.length; at++) {{
+          const second = into_s + at / {RATE};
+          if (second < {BEEP_S}) samples[at] = 0.6 * Math.sin(2 * Math.PI * 1000 * second);
+        }}
+        const form = {{ format: "f32-planar", sampleRate: {RATE}, numberOfChannels: 1 }};
+        const place = {{ numberOfFrames: samples.length, timestamp: next * 10000 }};
+        writer.write(new AudioData({{ ...form, ...place, data: samples }}));
       }}
-    }}, 20);
-    return out.stream;
+    }}, 10);
+    return new MediaStream([track]);
   }};
   navigator.mediaDevices.getUserMedia = async (wanted) => {{
     if (wanted.audio) return beep();
