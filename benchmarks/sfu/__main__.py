@@ -71,10 +71,13 @@ def own_address() -> str:
 
 def machine() -> dict[str, Any]:
     """Where and what was measured."""
-    commit = subprocess.run(["git", "rev-parse", "HEAD"], capture_output=True, text=True).stdout.strip()
+    asked = subprocess.run(
+        ["git", "rev-parse", "HEAD"], capture_output=True, text=True, cwd=Path(__file__).parent, check=False
+    )
     names = [
         line.split(":", 1)[1].strip() for line in Path("/proc/cpuinfo").read_text().splitlines() if "model n" in line
     ]
+    commit = asked.stdout.strip()
     return {"commit": commit, "kernel": platform.release(), "processor": names[:1], "cores": os.cpu_count()}
 
 

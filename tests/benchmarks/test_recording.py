@@ -58,7 +58,7 @@ async def test_our_recorder_writes_what_it_is_given_and_is_charged_for_it() -> N
 def test_what_could_not_be_measured_fails_the_command(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setattr(cost.shutil, "which", lambda name: None)
     monkeypatch.setattr(cost, "RECORDERS", ("ffmpeg",))
     file = tmp_path / "figures.json"
     assert main(["--quick", "--parts", "cost", "--json", str(file)]) == 1
