@@ -181,7 +181,7 @@ def figures(recorded: Recorded, peers: tuple[str, str], stretches: list[Stretch]
                 [late for at, late in zip(t.at_s, t.late_s, strict=True) if stretch.holds(at)] for t in tracks.values()
             ]
             both = all(inside)
-            row[f"peers_{name}_ms"] = round((median(inside[0]) - median(inside[1])) * 1000, 1) if both else None
+            row[f"peers_{name}_ms"] = round(float(median(inside[0]) - median(inside[1])) * 1000, 1) if both else None
         rows.append(row)
     return rows
 

@@ -59,7 +59,7 @@ def memory(lines: list[Run], hours: float) -> tuple[list[Run], list[Run]]:
     decided = []
     if hours >= HOURS and told:
         settled = next(line["memory_mb"] for line in told if line["minutes"] >= SETTLED_MINUTES)
-        growth = told[-1]["memory_mb"] / settled - 1
+        growth = round(told[-1]["memory_mb"] / settled - 1, 6)
         name = f"memory's growth from {SETTLED_MINUTES} minutes to {hours:g} hours"
         decided.append(target(name, f"<= {MOST_GROWTH}", growth, growth <= MOST_GROWTH))
     for line in clocks:

@@ -114,6 +114,19 @@ def test_beeps_and_numbers_tell_how_far_sound_and_picture_lie_apart() -> None:
     assert lipsync.apart(sound, picture, stretch) == pytest.approx([35.0, 25.0]), "the first beep is at the edge"
 
 
+def test_the_rows_of_lip_sync_can_be_written_as_json(monkeypatch: pytest.MonkeyPatch) -> None:
+    track = lipsync.Track(np.arange(0.0, 20.0, 1.0), np.full(20, 0.010))
+    later = lipsync.Track(np.arange(0.0, 20.0, 0.04), np.full(500, 0.025))
+    monkeypatch.setattr(lipsync, "beeps", lambda recorded, peer: track)
+    monkeypatch.setattr(lipsync, "pictures", lambda recorded, peer: later)
+    stretches = [lipsync.Stretch("first", 0.0, 10.0), lipsync.Stretch("nothing", 50.0, 60.0)]
+    rows = lipsync.figures(None, ("a", "b"), stretches)  # type: ignore[arg-type]
+    assert json.loads(json.dumps(rows)) == rows
+    assert rows[0]["beeps_a"] == 9 and rows[0]["median_b_ms"] == 15.0 and rows[0]["peers_sounds_ms"] == 0.0
+    assert rows[1]["beeps_a"] == 0 and rows[1]["worst_a_ms"] is None and rows[1]["peers_pictures_ms"] is None
+    json.dumps(lipsync.targets(rows))
+
+
 @pytest.mark.parametrize(("worst", "between", "wanted"), [(-40.0, 80.0, [True, True]), (40.1, -80.1, [False, False])])
 def test_lip_sync_is_decided_by_the_worst_and_nothing_heard_is_no_success(
     worst: float, between: float, wanted: list[bool]
