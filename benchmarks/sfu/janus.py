@@ -6,6 +6,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 import os
+import socket
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -59,7 +60,7 @@ class Janus:
         )
 
     async def __aenter__(self) -> Janus:
-        port = free_port("127.0.0.1")
+        port = free_port("127.0.0.1", socket.SOCK_STREAM)
         self._configure(port)
         self.child = Child(["janus", "-F", str(self._folder)], dict(os.environ), self._folder / "server.log")
         self._http = aiohttp.ClientSession()

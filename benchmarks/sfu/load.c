@@ -4,8 +4,8 @@
  * One thread. It reads its orders from stdin (see load.py), prints "begin" and "end" at the edges of the measured
  * window, then one JSON object. Built when a benchmark runs: cc -O2 load.c -lsrtp2.
  *
- * Publishers send video as frames of five packets at 30 frames/s and audio at 50 packets/s, with sender reports; a key
- * frame request is answered with a key frame. Subscribers send receiver reports, transport-wide feedback every 100 ms
+ * Publishers send video at 30 frames/s (each stream's orders say how many packets make a frame, and how large they are)
+ * and audio at 50 packets/s, with sender reports; a key frame request is answered with a key frame. Subscribers send receiver reports, transport-wide feedback every 100 ms
  * and NACKs, as a browser does. Every packet is counted by its header; the packets of sampled subscribers are also
  * decrypted, checked, and timed from the call that sent them to the kernel's receive stamp.
  */
@@ -24,7 +24,7 @@
 #include <unistd.h>
 
 enum { PEERS = 512, STREAMS = 64, INBOUND = 64, BATCH = 64, BYTES = 2048, FRAME = 5, SENT = 1 << 14, PENDING = 2048 };
-enum { VIDEO_BYTES = 1200, AUDIO_BYTES = 120, MAGIC = 0x56484c44, TRAILER = 16 };
+enum { MAGIC = 0x56484c44, TRAILER = 16 };
 
 typedef struct {
     uint32_t ssrc;
@@ -48,6 +48,7 @@ typedef struct {
 
 typedef struct {
     int peer, video, payload_type, twcc_id, level_id, key_wanted, in_frame, picture_id;
+    int frame, bytes, width, height; /* packets of a frame, bytes of a packet, size of the picture */
     uint32_t ssrc, timestamp, packets, octets;
     uint16_t sequence;
     uint64_t counter;
@@ -127,8 +128,10 @@ static void read_orders(double *warm_s, double *window_s) {
             if (stream_count == STREAMS) fail("too many streams");
             Stream *s = &streams[stream_count++];
             char kind;
-            if (sscanf(line, "stream %d %c %u %d %d %d %ld", &s->peer, &kind, &s->ssrc, &s->payload_type, &s->twcc_id,
-                       &s->level_id, &s->due) != 7) fail("bad stream");
+            if (sscanf(line, "stream %d %c %u %d %d %d %ld %d %d %d %d", &s->peer, &kind, &s->ssrc, &s->payload_type,
+                       &s->twcc_id, &s->level_id, &s->due, &s->frame, &s->bytes, &s->width, &s->height) != 11)
+                fail("bad stream");
+            if (s->frame < 1 || s->frame > FRAME || s->bytes < 100 || s->bytes > BYTES - 64) fail("bad stream size");
             s->video = kind == 'v';
             s->key_wanted = 1;
             s->sequence = 60000 + stream_count;
@@ -141,7 +144,7 @@ static void read_orders(double *warm_s, double *window_s) {
 
 /* One packet in clear at `out`; returns its size. The payload ends with a trailer that names stream and counter. */
 static int build(Stream *s, uint8_t *out, int key, int first, int last) {
-    int size = 12, total = s->video ? VIDEO_BYTES : AUDIO_BYTES;
+    int size = 12, total = s->bytes;
     memset(out, 0, total);
     out[0] = 0x80;
     out[1] = s->payload_type | (last && s->video ? 0x80 : 0);
@@ -164,7 +167,11 @@ static int build(Stream *s, uint8_t *out, int key, int first, int last) {
         out[size++] = s->picture_id;
         if (first) {
             out[size] = key ? 0x10 : 0x11;
-            if (key) memcpy(out + size + 3, "\x9d\x01\x2a\x00\x05\xd0\x02", 7);
+            if (key) {
+                memcpy(out + size + 3, "\x9d\x01\x2a", 3);
+                out[size + 6] = s->width, out[size + 7] = s->width >> 8;
+                out[size + 8] = s->height, out[size + 9] = s->height >> 8;
+            }
         }
     } else {
         out[size] = 0x78;
@@ -183,16 +190,16 @@ static void publish(Stream *s, int64_t now) {
     static uint8_t bytes[FRAME][BYTES];
     struct mmsghdr messages[FRAME];
     struct iovec parts[FRAME];
-    int count = s->video ? (gap_us ? 1 : FRAME) : 1;
+    int count = s->video && !gap_us ? s->frame : 1;
     uint64_t first_counter = s->counter;
     memset(messages, 0, sizeof messages);
     for (int i = 0; i < count; i++) {
         int place = s->video ? s->in_frame : 0;
         if (place == 0 && s->video) s->picture_id = (s->picture_id + 1) & 0x7fff;
-        int size = build(s, bytes[i], s->key_wanted, place == 0, place == FRAME - 1);
+        int size = build(s, bytes[i], s->key_wanted, place == 0, place == s->frame - 1);
         s->counter++;
-        if (s->video) s->in_frame = (place + 1) % FRAME;
-        if (place == FRAME - 1) s->key_wanted = 0;
+        if (s->video) s->in_frame = (place + 1) % s->frame;
+        if (place == s->frame - 1) s->key_wanted = 0;
         if (srtp_protect(peers[s->peer].tx, bytes[i], &size)) fail("protect");
         parts[i] = (struct iovec){bytes[i], size};
         messages[i].msg_hdr = (struct msghdr){.msg_iov = &parts[i], .msg_iovlen = 1};
@@ -204,7 +211,7 @@ static void publish(Stream *s, int64_t now) {
     if (measuring) sent += count;
     if (s->in_frame == 0) s->timestamp += s->video ? 3000 : 960;
     int64_t period = s->video ? 33333 : 20000;
-    if (gap_us && s->video) period = s->in_frame ? gap_us : 33333 - gap_us * (FRAME - 1);
+    if (gap_us && s->video) period = s->in_frame ? gap_us : 33333 - gap_us * (s->frame - 1);
     s->due += period;
     if (s->due < now - 200000) s->due = now; /* a stall of the machine is not made up for */
 }

@@ -19,6 +19,7 @@ from benchmarks.sfu.shapes import Shape
 from benchmarks.sfu.wire import Peer, Suite
 
 HERE = Path(__file__).parent
+AUDIO_BYTES = 120
 SAMPLED = 3
 """Subscribers whose packets are decrypted and timed: the first, the middle and the last."""
 
@@ -60,7 +61,13 @@ def orders(peers: list[Peer], shape: Shape, suite: Suite, warm_s: float, window_
                 index * 33_333 // shape.publishers if stream.kind == "v" else 5_000 + index * 20_000 // shape.publishers
             )
             numbers = f"{stream.ssrc} {stream.payload_type} {stream.twcc_id} {stream.level_id}"
-            lines.append(f"stream {index} {stream.kind} {numbers} {phase}")
+            layer = stream.layer
+            size = (
+                f"{layer.packets} {layer.packet_bytes} {layer.width} {layer.height}"
+                if stream.kind == "v"
+                else f"1 {AUDIO_BYTES} 0 0"
+            )
+            lines.append(f"stream {index} {stream.kind} {numbers} {phase} {size}")
     return "\n".join([*lines, "end", ""])
 
 

@@ -20,13 +20,13 @@ STRAYED = 0.03
 """A run counts only when what was forwarded was so near to the load: the cost of a packet depends on their number."""
 
 
-def make(server: str, folder: Path, address: str) -> Ours | Janus | Floor:
+def make(server: str, folder: Path, address: str, *, recorded: bool = False) -> Ours | Janus | Floor:
     """The adapter of a server by its name."""
     if server == "floor":
         return Floor(folder, address)
     if server.startswith("janus"):
         return Janus(1 if server == "janus-loops1" else 0, folder, address)
-    return Ours(server, folder, address)
+    return Ours(server, folder, address, recorded=recorded)
 
 
 async def measure(
@@ -34,7 +34,7 @@ async def measure(
 ) -> dict[str, Any]:
     """Figures of one run. Raises RuntimeError, OSError or TimeoutError when it could not be measured."""
     with tempfile.TemporaryDirectory(prefix="videohome-sfu-") as folder:
-        async with make(server, Path(folder), address) as adapter:
+        async with make(server, Path(folder), address, recorded=shape.recorded) as adapter:
             empty = adapter.child.memory_bytes()
             peers = await adapter.connect(shape, suite)
             cpu: dict[str, float] = {}

@@ -15,8 +15,8 @@ from typing import Any
 
 import aiohttp
 
-from benchmarks.sfu.process import Child
-from benchmarks.sfu.shapes import Shape
+from benchmarks.sfu.process import LOAD_CORE, Child
+from benchmarks.sfu.shapes import FULL, Layer, Shape
 from benchmarks.sfu.wire import Peer, Stream, Suite, Wire
 from storage.access import RoomOrder, RoomToken, mint_order, mint_room_token
 
@@ -25,9 +25,9 @@ TWCC = "http://www.ietf.org/id/draft-holmer-rmcat-transport-wide-cc-extensions-0
 ROOM = "bench"
 
 
-def free_port(address: str) -> int:
-    """A UDP port that nobody has now."""
-    with closing(socket.socket(socket.AF_INET, socket.SOCK_DGRAM)) as probe:
+def free_port(address: str, kind: socket.SocketKind = socket.SOCK_DGRAM) -> int:
+    """A port that nobody has now, of UDP or (SOCK_STREAM) of TCP."""
+    with closing(socket.socket(socket.AF_INET, kind)) as probe:
         probe.bind((address, 0))
         return int(probe.getsockname()[1])
 
@@ -56,11 +56,13 @@ class Page:
 
 
 class Ours:
-    """The adapter; `plane` is python or native."""
+    """The adapter; `plane` is python or native. With `recorded`, a recorder runs beside it on the load's core and takes
+    everything that is published."""
 
-    def __init__(self, plane: str, folder: Path, address: str) -> None:
+    def __init__(self, plane: str, folder: Path, address: str, *, recorded: bool = False) -> None:
         self.name = plane
-        self._plane, self._folder, self._address = plane, folder, address
+        self.recorder: Child | None = None
+        self._plane, self._folder, self._address, self._recorded = plane, folder, address, recorded
         self._pages: list[Page] = []
 
     async def __aenter__(self) -> Ours:
@@ -78,7 +80,15 @@ class Ours:
         await self.child.wait_for(path.exists)
         await asyncio.sleep(0.2)
         self._http = aiohttp.ClientSession(connector=aiohttp.UnixConnector(str(path), limit=0))
-        order = RoomOrder("c", ROOM, ROOM, "off", 1, "")
+        if self._recorded:
+            self.recorder = Child(
+                [sys.executable, "-m", "mediaserver.recorder"],
+                {**environment, "VIDEOHOME_DISK_LOW_BYTES": "0", "VIDEOHOME_DISK_FULL_BYTES": "0"},
+                self._folder / "recorder.log",
+                core=LOAD_CORE,
+            )
+            await self.recorder.wait_for((self._folder / "run" / "recorder.sock").exists)
+        order = RoomOrder("c", ROOM, ROOM, "on" if self._recorded else "off", 1, "")
         await self._http.put(
             f"http://m/rooms/{ROOM}", json={"order": mint_order(self._folder / "secrets", order)}, raise_for_status=True
         )
@@ -91,33 +101,40 @@ class Ours:
             await page.socket.close()
         await self._http.close()
         await self.child.stop()
+        if self.recorder is not None:
+            await self.recorder.stop()
 
     async def connect(self, shape: Shape, suite: Suite) -> list[Peer]:
         """All peers of the shape, up."""
-        publishers = [await self._join(f"p{n}", shape.publishers > 1, suite) for n in range(shape.publishers)]
+        publishers = [await self._join(f"p{n}") for n in range(shape.publishers)]
         peers = []
         for number, (page, joined) in enumerate(publishers):
             peer = await self._transport(page, joined, "send", suite)
-            peer.streams = await self._publish(page, joined["send_transport"]["id"], number, shape.levels)
+            layers = shape.layers_of(number)
+            peer.streams = await self._publish(page, joined["send_transport"]["id"], number, shape.levels, layers)
             peers.append(peer)
-        viewers = [await self._join(f"v{n}", True, suite) for n in range(shape.subscribers)]
+        viewers = [await self._join(f"v{n}") for n in range(shape.subscribers)]
         receivers = viewers + (publishers if shape.publishers > 1 else [])
         peers += [await self._transport(page, joined, "recv", suite) for page, joined in receivers]
-        for page, _ in receivers:
-            await self._show_all(page)
+        for number, (page, _) in enumerate(receivers):
+            await self._show(page, shape.shown_by(number) if shape.tiles else None)
         return peers
 
-    async def _show_all(self, page: Page) -> None:
-        """The page shows every picture large: our server sends no more than is shown."""
+    async def _show(self, page: Page, publishers: list[int] | None) -> None:
+        """What the page shows, since our server sends no more: these, the first large; None for all."""
         await page.ask("ping", {})  # notes of later publishers have come by then
+        pictures = {consumer["peer_id"]: consumer["id"] for consumer in page.consumers if consumer["kind"] == "video"}
+        large = {"width": 1280, "height": 720, "role": "stage"}
+        small = {"width": 320, "height": 180, "role": "tile"}
         tiles = [
-            {"consumer_id": consumer["id"], "width": 1280, "height": 720, "role": "stage"}
-            for consumer in page.consumers
-            if consumer["kind"] == "video"
+            {"consumer_id": pictures[f"p{p}"], **(small if place else large)}
+            for place, p in enumerate(publishers or [])
         ]
+        if publishers is None:
+            tiles = [{"consumer_id": consumer_id, **large} for consumer_id in pictures.values()]
         await page.ask("view", {"tiles": tiles, "mode": "normal", "cap_kbps": None})
 
-    async def _join(self, peer_id: str, receives: bool, suite: Suite) -> tuple[Page, dict[str, Any]]:
+    async def _join(self, peer_id: str) -> tuple[Page, dict[str, Any]]:
         rights = ("publish", "subscribe") if peer_id.startswith("p") else ("subscribe",)
         page = Page(await self._http.ws_connect(f"http://m/rooms/{ROOM}/ws"))
         self._pages.append(page)
@@ -148,8 +165,10 @@ class Ours:
             peer.twcc_id = next((e["id"] for e in extensions if e["uri"] == TWCC), 0)
         return peer
 
-    async def _publish(self, page: Page, transport_id: str, number: int, levels: int) -> list[Stream]:
-        """`levels` is the id of the audio level extension, 0 for none."""
+    async def _publish(
+        self, page: Page, transport_id: str, number: int, levels: int, layers: tuple[Layer, ...]
+    ) -> list[Stream]:
+        """`levels` is the id of the audio level extension, 0 for none; `layers` those that are sent."""
         extensions = [{"uri": TWCC, "id": 3}] + ([{"uri": LEVEL, "id": levels}] if levels else [])
         audio = {"mimeType": "audio/opus", "payloadType": 111, "clockRate": 48000, "channels": 2, "parameters": {}}
         video = [
@@ -157,17 +176,20 @@ class Ours:
             {"mimeType": "video/rtx", "payloadType": 97, "clockRate": 90000, "parameters": {"apt": 96}},
         ]
         first = 10_000 * (number + 1)
-        for mid, source, kind, codecs, encoding in (
-            ("0", "mic", "audio", [audio], {"ssrc": first + 1}),
-            ("1", "cam", "video", video, {"ssrc": first + 2, "rtx": {"ssrc": first + 3}}),
+        offered = 1 if layers == (FULL,) else 3  # all layers, also those that are held back because nobody sees them
+        pictures = [{"ssrc": first + 2 * n, "rtx": {"ssrc": first + 2 * n + 1}} for n in range(1, offered + 1)]
+        for mid, source, kind, codecs, encodings in (
+            ("0", "mic", "audio", [audio], [{"ssrc": first + 1}]),
+            ("1", "cam", "video", video, pictures),
         ):
             parameters = {
                 "mid": mid,
                 "codecs": codecs,
                 "headerExtensions": extensions,
-                "encodings": [encoding],
+                "encodings": encodings,
                 "rtcp": {"cname": "load"},
             }
             wanted = {"transport_id": transport_id, "source": source, "kind": kind, "rtp_parameters": parameters}
             await page.ask("produce", wanted)
-        return [Stream("a", first + 1, 111, 3, levels), Stream("v", first + 2, 96, 3)]
+        sent = [Stream("v", first + 2 * n, 96, 3, layer=layer) for n, layer in enumerate(layers, 1)]
+        return [Stream("a", first + 1, 111, 3, levels), *sent]

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A measured child process, pinned to core 0: its CPU time and its memory."""
+"""A measured child process, pinned to one core: its CPU time and its memory."""
 
 from __future__ import annotations
 
@@ -31,11 +31,12 @@ class Child:
         log: Path,
         stdin: int = subprocess.DEVNULL,
         pass_fds: tuple[int, ...] = (),
+        core: int = SERVER_CORE,
     ) -> None:
         self._log = log
         with log.open("wb") as out:
             self.process = subprocess.Popen(
-                [*on_core(SERVER_CORE), *command],
+                [*on_core(core), *command],
                 env=environment,
                 stdin=stdin,
                 stdout=out,

@@ -14,6 +14,8 @@ MOST_OF_FLOOR = 3.0
 MOST_MEMORY_MB = 3.0
 CAPACITY_SHAPE, LEAST_PPS = "4x100", 80_000
 FEW, MANY = "1x5", "1x100"
+MEETING_CPU = {"native": 0.4, "python": 1.0}
+"""Of one core, for the 24-party meeting without loss."""
 NOT_RISING = 1.1
 """Measuring the same twice differs by a tenth."""
 
@@ -68,6 +70,10 @@ def targets(rows: list[Run]) -> list[Run]:
             if shape != CAPACITY_SHAPE and (own := at.get(plane)):
                 memory = own["memory_per_peer_mb"]
                 found.append(_target(f"{shape} {suite}: {plane} MB per peer", "< 3", memory, memory < MOST_MEMORY_MB))
+            if shape == "meeting24" and (own := at.get(plane)):
+                met = own["cpu"] <= MEETING_CPU[plane] and own["worst_loss"] == 0
+                target = f"<= {MEETING_CPU[plane]}, no loss"
+                found.append(_target(f"24-party meeting {suite}: {plane}, part of a core", target, own["cpu"], met))
         if shape == CAPACITY_SHAPE and native:
             met = native["pps"] >= LEAST_PPS and native["worst_loss"] == 0
             found.append(_target(f"{suite}: packets/s of one core without loss", ">= 80000", native["pps"], met))

@@ -14,6 +14,7 @@ from aiortc import RTCCertificate
 from aiortc import rtcdtlstransport as aio
 from aiortc.rtcdtlstransport import RTCDtlsFingerprint, RTCDtlsParameters, RTCDtlsTransport
 
+from benchmarks.sfu.shapes import FULL, Layer
 from mediaserver.shell.ice_lite import Credentials, IceAgent
 
 Suite = Literal["cm", "gcm"]
@@ -31,6 +32,7 @@ class Stream:
     payload_type: int
     twcc_id: int
     level_id: int = 0
+    layer: Layer = FULL
 
 
 @dataclass

@@ -13,7 +13,7 @@ import json
 import struct
 from dataclasses import asdict, dataclass, field
 from enum import IntEnum
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 FEED_VERSION = 1
 CONTROL_TRACK = 0
@@ -44,6 +44,9 @@ class Kind(IntEnum):
     HELLO = 32
     ACK = 33
     KEYFRAME = 34
+
+
+_KINDS = {int(kind): kind for kind in Kind}
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,8 +88,7 @@ class TrackInfo:
     """Header extension URI to id, as the publisher's transport numbers them."""
 
 
-@dataclass(frozen=True, slots=True)
-class Record:
+class Record(NamedTuple):
     """One record as read from the socket."""
 
     kind: Kind
@@ -220,10 +222,9 @@ class RecordReader:
             end = position + 4 + length
             if end > len(buffer):
                 break
-            try:
-                named = Kind(kind)
-            except ValueError as error:
-                raise FeedFault("a feed record has an unknown kind") from error
+            named = _KINDS.get(kind)
+            if named is None:
+                raise FeedFault("a feed record has an unknown kind")
             records.append(Record(named, track, number, bytes(buffer[position + _HEAD.size : end])))
             position = end
         del buffer[:position]

@@ -76,12 +76,13 @@ class FrameAssembler:
         if after is not None:
             self._next, self._rtp_time, self._last_rtp = after[0] + 1, after[1], after[1]
 
-    def add(self, packet: bytes, arrival_us: int) -> int | None:
+    def add(self, packet: bytes, arrival_us: int, header: rtp.Header | None = None) -> int | None:
         """Take one packet as it came. Returns its extended number, None when it is of no use.
 
-        Of no use are bytes that are no RTP packet, a packet that came before, and one that came too late.
+        Of no use are bytes that are no RTP packet, a packet that came before, and one that came too late. `header` is
+        the packet's, where it was read before.
         """
-        header = rtp.read_header(packet)
+        header = header or rtp.read_header(packet)
         if header is None:
             return None
         if self._next is None:

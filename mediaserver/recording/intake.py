@@ -99,7 +99,7 @@ class Intake:
         if self._assembler is None:
             self._assembler, self._keyframe_us = FrameAssembler(self.info.codec), now_us
             self._start(header.sequence_number + 0x10000, header.timestamp + (1 << 32), at_ms)
-        sequence = self._assembler.add(packet, now_us)
+        sequence = self._assembler.add(packet, now_us, header)
         if sequence is not None:
             self._pending.append((number, sequence))
         self._advance(now_us)

@@ -45,6 +45,9 @@ _SEND_BYTES = 256 << 10
 
 _SOCKET_BUFFER_BYTES = 1 << 20
 _EXPIRE_S = 1.0
+_GATHER_S = 0.02
+"""So long packets are gathered before they are written: each write costs us a system call and wakes the recorder. The
+packets of 24 participants come four thousand times a second. A kill in between loses so much more."""
 
 
 class FeedServer:
@@ -159,13 +162,14 @@ class FeedServer:
     def _control(self, kind: Kind, body: dict[str, Any]) -> None:
         number = self._ring.next_number(CONTROL_TRACK)
         self._ring.append(CONTROL_TRACK, encode_json(kind, CONTROL_TRACK, number, body), time.time_ns() // 1000)
-        self._flush_soon()
+        if self._connection is not None:
+            asyncio.get_running_loop().call_soon(self._flush)
 
     def _flush_soon(self) -> None:
-        """One write for all packets of a datagram batch."""
+        """One write for all packets that come within _GATHER_S."""
         if self._connection is not None and not self._flush_wanted:
             self._flush_wanted = True
-            asyncio.get_running_loop().call_soon(self._flush)
+            asyncio.get_running_loop().call_later(_GATHER_S, self._flush)
 
     def _flush(self) -> None:
         self._flush_wanted = False

@@ -111,7 +111,7 @@ async def test_a_run_with_less_or_more_than_the_load_does_not_count(
         rest = dict.fromkeys((*names, "rtcp_out", "key_requests", "send_failed"), 0)
         return {"received": came, "lost": 0, "seconds": 1.0, "sent": 200, "expected": came, **rest}
 
-    monkeypatch.setattr(measuring, "make", lambda *_: Server())
+    monkeypatch.setattr(measuring, "make", lambda *_, **__: Server())
     monkeypatch.setattr(measuring.load, "run", run)
     shape = Shape("1x4", 1, 4)
     if whole:

@@ -354,6 +354,8 @@ class Meeting:
         self._stack = contextlib.AsyncExitStack()
         self._playwright: Any = None
         self.tabs: list[Tab] = []
+        self.init_script = ""
+        """Run by every page that joins from now on, before anything of its own."""
 
     async def __aenter__(self) -> Meeting:
         await self.media.start()
@@ -383,6 +385,8 @@ class Meeting:
         page = await browser.new_page()
         page.on("console", lambda message: print(peer, message.text))
         page.on("pageerror", lambda error: print(peer, "error:", error))
+        if self.init_script:
+            await page.add_init_script(self.init_script)
         tab = Tab(page, peer)
         self.tabs.append(tab)
         await page.goto(f"http://127.0.0.1:{self.relay.port}/index.html{query}#{peer}")
