@@ -9,6 +9,7 @@ import { follow } from "../events";
 import { t } from "../i18n";
 import { useAction, useLoaded } from "../load";
 import type { PageProps } from "../router";
+import { me } from "../state";
 import { dateTime } from "../time";
 import { Button, type Column, Empty, ErrorNotice, Loading, Notice, Page, StateWord, Table, toast } from "../ui";
 import { Confirm } from "./Confirm";
@@ -28,11 +29,18 @@ export default function Doors({ params }: PageProps) {
       title={t("doors-title")}
       lead={detail.data?.title}
       actions={
-        !ended && (
-          <Button kind="primary" icon="plus" onClick={() => setOpen({ what: "new" })} disabled={!list.data} test="door-new">
-            {t("door-new")}
-          </Button>
-        )
+        <>
+          {me.value?.kind === "account" && (
+            <Button href={`/sessions/${encodeURIComponent(id)}`} icon="chevron-left">
+              {t("custody-back")}
+            </Button>
+          )}
+          {!ended && (
+            <Button kind="primary" icon="plus" onClick={() => setOpen({ what: "new" })} disabled={!list.data} test="door-new">
+              {t("door-new")}
+            </Button>
+          )}
+        </>
       }
     >
       <div class="stack">
