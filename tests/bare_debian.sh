@@ -22,7 +22,7 @@ unmount() {
 trap unmount EXIT
 
 if [ ! -e "$root/etc/debian_version" ]; then
-    debootstrap --variant=minbase --include=ca-certificates,make,git bookworm "$root" "$mirror"
+    debootstrap --variant=minbase --include=ca-certificates,make,git,python3,python3-venv bookworm "$root" "$mirror"
 fi
 # What makes this machine reach its registries; a machine with plain Internet has none of these.
 copy /etc/resolv.conf
@@ -63,9 +63,9 @@ start() {
     say "start $1: $(echo "$(date +%s.%N) - $began" | bc) s until the addresses were printed"
     if [ "$1" = 1 ]; then sed 's/one-time password .*/one-time password (hidden)/' "$output"; fi
     say "readyz: $(curl -sk "https://127.0.0.1:$https_port/readyz")"
-    say "page: $(curl -sk -o /dev/null -w '%{http_code}' "https://127.0.0.1:$https_port/") /ca: $(
-        curl -sk -o /dev/null -w '%{http_code}' "https://127.0.0.1:$https_port/ca"
-    )"
+    for path in / /ca /healthz; do
+        say "$path: $(curl -sk -o /dev/null -w '%{http_code}, %{size_download} bytes' "https://127.0.0.1:$https_port$path")"
+    done
     if [ "$1" = 2 ]; then
         chroot "$root" env LANG=C.UTF-8 VIDEOHOME_HTTPS_PORT="$https_port" VIDEOHOME_MEDIA_PORT="$media_port" \
             VIDEOHOME_DATA_DIR=/videohome/data /videohome/.venv/bin/videohome doctor || true
@@ -79,4 +79,4 @@ start() {
 }
 
 start 1
-start 2
+for number in 2 3 4; do start "$number"; done

@@ -204,7 +204,8 @@ async def start_front(settings: Settings, clock: Clock, ui_folder: Path) -> tupl
     keeper = CertificateKeeper(settings, hostname="front.test", addresses=lambda: ["127.0.0.1"])
     keeper.refresh()
     app = application(settings, open_database(settings), keeper, now_ms=clock, ui_folder=ui_folder)
-    runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
+    # Streams end at once; what still asks the database is let finish, or its connection is never given back.
+    runner = web.AppRunner(app, access_log=None, shutdown_timeout=2.0)
     await runner.setup()
     site = web.TCPSite(runner, "127.0.0.1", 0, ssl_context=keeper.front_context())
     await site.start()

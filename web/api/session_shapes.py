@@ -44,7 +44,7 @@ class NamedPlace(Exact):
 class Recording(Exact):
     """The recording as the server knows it. Times in ms are on the session clock."""
 
-    state: Literal["off", "on", "paused", "stopped", "uploading", "sealed", "error"]
+    state: Literal["off", "on", "paused", "stopped", "uploading", "sealed", "error", "expired"]
     since_utc_ms: UtcMs | None
     started_utc_ms: UtcMs | None
     recorded_to_ms: int
@@ -53,6 +53,7 @@ class Recording(Exact):
     waiting_bytes: int
     warning: Literal["store_away", "disk_full", "disk_failed", "disk_low", "recorder_away"] | None
     complete: bool | None
+    expired_utc_ms: UtcMs | None
     reason: str
 
 

@@ -11,7 +11,16 @@ from typing import Final
 from sqlalchemy import ColumnElement, and_, false, func, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from storage.database.models import Attendee, Consent, Participant, Place, Session, SessionEvent, Transcript
+from storage.database.models import (
+    Attendee,
+    Consent,
+    Participant,
+    Place,
+    Session,
+    SessionEvent,
+    Tombstone,
+    Transcript,
+)
 from web.casework import consent as rules
 from web.casework import moderation
 from web.casework.doors import WATCHER
@@ -39,6 +48,8 @@ class SessionRows:
     """Each attendee's newest word, by attendee id."""
     events: list[SessionEvent] = field(default_factory=list)
     """Only read for one session's page."""
+    expired_utc_ms: int | None = None
+    """When the recording began to be deleted at the end of its time; None while it is kept."""
 
     def facts(self, viewer: Viewer) -> SessionFacts:
         """What the rules of visibility need."""
@@ -146,6 +157,7 @@ async def load(db: AsyncSession, ids: Sequence[str]) -> list[SessionRows]:
     since = await _recording_since(db, ids)
     consents = await _consents(db, ids)
     transcripts = await _transcripts(db, ids)
+    expired = await _expired(db, ids)
     return [
         SessionRows(
             session=sessions[session_id],
@@ -155,6 +167,7 @@ async def load(db: AsyncSession, ids: Sequence[str]) -> list[SessionRows]:
             transcript=transcripts.get(session_id),
             recording_since_utc_ms=since.get(session_id),
             consents=consents,
+            expired_utc_ms=expired.get(session_id),
         )
         for session_id in ids
         if session_id in sessions
@@ -189,6 +202,11 @@ async def _recording_since(db: AsyncSession, ids: Iterable[str]) -> dict[str, in
 async def _consents(db: AsyncSession, ids: Iterable[str]) -> dict[str, Consent]:
     query = select(Consent).where(Consent.session_id.in_(ids)).order_by(Consent.utc_ms, Consent.id)
     return {row.attendee_id: row for row in await db.scalars(query)}  # the newest comes last and stays
+
+
+async def _expired(db: AsyncSession, ids: Iterable[str]) -> dict[str, int]:
+    query = select(Tombstone.session_id, Tombstone.begun_utc_ms).where(Tombstone.session_id.in_(ids))
+    return {str(session_id): int(utc_ms) for session_id, utc_ms in await db.execute(query)}
 
 
 async def _transcripts(db: AsyncSession, ids: Iterable[str]) -> dict[str, Transcript]:

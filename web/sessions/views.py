@@ -70,7 +70,9 @@ def recording(rows: SessionRows, watch: Watch) -> dict[str, Any]:
     report = last_report(rows)
     started = session.recording_started_utc_ms is not None
     state = "sealed" if session.manifest_key else recording_state(order, started, report.state if report else None)
-    under_way = state not in ("off", "sealed")
+    if rows.expired_utc_ms is not None:
+        state = "expired"
+    under_way = state not in ("off", "sealed", "expired")
     warning = None
     if under_way:
         warning = "recorder_away" if watch.recorder_away else warning_code(report, watch.installation)
@@ -84,6 +86,7 @@ def recording(rows: SessionRows, watch: Watch) -> dict[str, Any]:
         "waiting_bytes": report.waiting_bytes if report else 0,
         "warning": warning,
         "complete": session.complete,
+        "expired_utc_ms": rows.expired_utc_ms,
         "reason": session.recording_reason if order is RecordingOrder.PAUSED else "",
     }
 

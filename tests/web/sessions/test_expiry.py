@@ -76,6 +76,12 @@ async def test_the_command_lists_and_changes_nothing_until_it_is_told_really(hou
     assert house.keys(first) == house.keys(second) == [] and len(house.keys(young)) == SEGMENTS + 1
     assert (await house.lines(first), await house.lines(young)) == (0, 1)
     assert await due(house) == []
+    clerk = await house.front.signed_in("clerk")
+    listed = {item["id"]: item["recording"] for item in (await clerk.get("/api/sessions")).body["sessions"]}
+    stone = await house.stone(first)
+    assert stone is not None
+    assert (listed[first]["state"], listed[first]["expired_utc_ms"]) == ("expired", stone.begun_utc_ms)
+    assert (listed[young]["state"], listed[young]["expired_utc_ms"]) == ("sealed", None)
 
 
 async def test_a_deletion_leaves_its_tombstone_and_the_pages_say_so(house: KeepingHouse) -> None:

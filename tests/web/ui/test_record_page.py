@@ -55,6 +55,16 @@ async def test_no_text_is_missing_in_either_language(page: Page, stand: Stand) -
         assert re.findall(r"\b(?:record|player|lines|print|attendee)-[a-z]+[a-z-]*", said) == [], language
 
 
+async def test_a_destroyed_recording_says_when_and_by_what_rule(page: Page, stand: Stand) -> None:
+    """An open page hears of it; nothing that is gone is asked for or offered."""
+    stand.detail["recording"] |= {"state": "expired", "expired_utc_ms": 1_790_000_000_000}
+    await stand.tell()
+    await expect(page.locator("[data-test=record-state]")).to_have_text("2026-09-21 保存期满，录音录像已销毁")
+    await expect(page.locator("[data-test=transcript-state]")).to_contain_text("笔录已随录像销毁")
+    for gone in ("player", "certificate", "transcript-line", "transcript-retry", "download-docx"):
+        await expect(page.locator(f"[data-test={gone}]")).to_have_count(0)
+
+
 async def test_gaps_are_listed_with_time_whose_and_why(page: Page, stand: Stand) -> None:
     assert stand.playback is not None
     stand.playback["complete"] = False

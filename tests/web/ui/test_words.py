@@ -105,10 +105,10 @@ def test_every_state_has_its_word() -> None:
         *(f"session-{state}" for state in ("open", "live", "ended")),
         *(
             f"recording-{state}"
-            for state in ("off", "on", "paused", "stopped", "uploading", "sealed", "sealed-gaps", "error")
+            for state in ("off", "on", "paused", "stopped", "uploading", "sealed", "sealed-gaps", "error", "expired")
         ),
         *(f"recording-warning-{name}" for name in ("store-away", "disk-full", "disk-low", "recorder-away")),
-        *(f"text-{state}" for state in ("queued", "running", "done", "failed")),
+        *(f"text-{state}" for state in ("queued", "running", "done", "failed", "expired")),
         *(f"place-kind-{kind}" for kind in ("station", "desk")),
         *(f"state-{state}" for state in ("ok", "warn", "fail")),
     }

@@ -44,5 +44,5 @@ keeping-holds = Legal holds
 keeping-holds-none = Nothing is held.
 keeping-expired-list = Deleted at their time
 keeping-expired-none = Nothing was deleted yet. The technician deletes what reached its time with videohome expire.
-keeping-expired-line = Deleted on { $date }, { $objects } objects
+keeping-expired-line = Deleted on { $date }, { $objects } files
 keeping-expired-unfinished = Deletion began on { $date } and is not finished: run videohome expire --really again

@@ -23,6 +23,7 @@ record-state-paused = Recording paused
 record-state-stopped = Recording stopped, finishing
 record-state-uploading = Recording stopped, being stored
 record-state-sealed = Recording sealed
+record-state-expired = Recording destroyed on { $date } at the end of its time
 record-state-error = The recording failed
 record-recorded-to = Recorded to { $recorded }
 record-progress = Recorded to { $recorded }, uploaded to { $uploaded }
@@ -39,6 +40,7 @@ record-warning-recorder-away = The recorder does not answer and is being restart
 record-error-lead = Not all of the recording was sealed. What was stored is safe. Please tell the technician.
 record-wait = When the session has ended and its recording is sealed, you can play and read it here.
 record-sealing = You can play it as soon as it is sealed, usually within a minute.
+record-expired-lead = The recording reached the end of its time and was destroyed by rule; it can no longer be played. What was registered about the session, and who used its record, are kept.
 
 # The certificate
 record-complete = Complete
@@ -146,6 +148,8 @@ player-event-consent-withdrawn = { $name } withdrew consent
 lines = Transcript
 lines-none = No transcript
 lines-none-lead = This session was not recorded, so there is no transcript.
+lines-expired = The transcript was destroyed with the recording
+lines-expired-lead = At the end of its time the text goes together with the recording. Files that were downloaded or printed before are not touched.
 lines-later = No transcript yet
 lines-later-lead = It is made by itself once the recording is sealed, and appears here when it is ready.
 lines-queued = Waiting to be transcribed

@@ -44,5 +44,5 @@ keeping-holds = 法律保留
 keeping-holds-none = 没有法律保留。
 keeping-expired-list = 已到期删除
 keeping-expired-none = 还没有删除过录像。管理员用 videohome expire 删除到期的录像。
-keeping-expired-line = { $date } 删除，{ $objects } 个对象
+keeping-expired-line = { $date } 删除，{ $objects } 个文件
 keeping-expired-unfinished = { $date } 开始删除，尚未完成，请再运行 videohome expire --really

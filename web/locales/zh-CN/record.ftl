@@ -19,6 +19,7 @@ record-state-paused = 录音录像已暂停
 record-state-stopped = 录音录像已停止，正在收尾
 record-state-uploading = 录音录像已停止，正在存入
 record-state-sealed = 录音录像已封存
+record-state-expired = { $date } 保存期满，录音录像已销毁
 record-state-error = 录音录像出错
 record-recorded-to = 已录到 { $recorded }
 record-progress = 已录到 { $recorded }，已上传到 { $uploaded }
@@ -31,6 +32,7 @@ record-warning-recorder-away = 录像程序没有响应，正在自动重启。�
 record-error-lead = 录像文件没有全部封存。已存入的部分仍然安全，请通知技术员。
 record-wait = 会话结束、录像封存之后，可在这里播放和阅读。
 record-sealing = 录像封存之后即可播放，通常不到一分钟。
+record-expired-lead = 录音录像保存期满，已按规定销毁，不能再播放。会话本身的登记和使用记录仍然保留。
 
 # The certificate
 record-complete = 完整
@@ -122,6 +124,8 @@ player-event-consent-withdrawn = { $name } 撤回同意
 lines = 笔录
 lines-none = 没有笔录
 lines-none-lead = 这次会话没有录音录像，因此没有笔录。
+lines-expired = 笔录已随录像销毁
+lines-expired-lead = 保存期满后，笔录与录音录像一起按规定销毁。销毁前下载或打印的文件不受影响。
 lines-later = 笔录还没有
 lines-later-lead = 录像封存之后自动开始转写，写好后会出现在这里。
 lines-queued = 排队等待转写

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // What stands round every page: the bar at the top with where one can go, who one is, and how to leave.
 import type { ComponentChildren } from "preact";
-import { useState } from "preact/hooks";
+import { useEffect, useRef, useState } from "preact/hooks";
 import type { Me, Role } from "./api";
 import { language, t } from "./i18n";
 import { Confirm } from "./pages/Confirm";
@@ -78,6 +78,15 @@ export interface FrameProps {
 /** The window of a signed-in person. */
 export function Frame({ person, bound, children }: FrameProps) {
   const path = address.value.path;
+  const nav = useRef<HTMLElement>(null);
+  useEffect(() => {
+    // On a phone the bar is wider than the screen: where one is must not lie outside.
+    const bar = nav.current;
+    const place = bar?.querySelector("[aria-current]")?.getBoundingClientRect();
+    if (!bar || !place) return;
+    const shown = bar.getBoundingClientRect();
+    bar.scrollLeft += place.left - shown.left - (shown.width - place.width) / 2;
+  }, [path]);
   return (
     <>
       <a class="skip" href="#content" target="_self">
@@ -88,7 +97,7 @@ export function Frame({ person, bound, children }: FrameProps) {
           <img src="/favicon.svg" alt="" width="26" height="26" />
           <span>{t("product")}</span>
         </a>
-        <nav class="bar-nav" aria-label={t("nav-label")}>
+        <nav class="bar-nav" ref={nav} aria-label={t("nav-label")}>
           {(bound ? [] : places[person.role]).map((place) => (
             <a
               key={place.href}

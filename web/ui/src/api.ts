@@ -32,7 +32,7 @@ export interface Invitation {
 }
 
 export type SessionState = "open" | "live" | "ended";
-export type RecordingState = "off" | "on" | "paused" | "stopped" | "uploading" | "sealed" | "error";
+export type RecordingState = "off" | "on" | "paused" | "stopped" | "uploading" | "sealed" | "error" | "expired";
 export type TranscriptState = "queued" | "running" | "done" | "failed";
 export interface Recording {
   state: RecordingState;
@@ -44,6 +44,8 @@ export interface Recording {
   waiting_bytes: number;
   warning: "store_away" | "disk_full" | "disk_failed" | "disk_low" | "recorder_away" | null;
   complete: boolean | null;
+  /** When it was deleted at the end of its time; null while it is kept. */
+  expired_utc_ms: number | null;
   /** Why it is paused, as a code; empty otherwise. */
   reason: string;
 }

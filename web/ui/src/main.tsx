@@ -18,6 +18,7 @@ const routes: Route[] = [
   { pattern: "/sessions", load: () => import("./pages/Sessions") },
   { pattern: "/sessions/:id", load: () => import("./pages/Record") },
   { pattern: "/sessions/:id/custody", load: () => import("./pages/Custody") },
+  { pattern: "/sessions/:id/doors", load: () => import("./pages/Doors") },
   { pattern: "/copies", load: () => import("./pages/Copies") },
   { pattern: "/call/:id", load: () => import("./pages/Call"), frame: "bare" },
   { pattern: "/admin/people", load: () => import("./pages/People") },

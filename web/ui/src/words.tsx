@@ -2,7 +2,7 @@
 // What the pages say about a session, its recording and its transcript: one wording everywhere.
 import type { Recording, Summary, TranscriptJob } from "./api";
 import { hasText, t } from "./i18n";
-import { duration, now, timeOfDay } from "./time";
+import { duration, isoDay, now, timeOfDay } from "./time";
 import { Progress, StateWord, type Tone } from "./ui";
 
 /** Waiting, running or over. */
@@ -46,6 +46,12 @@ export function RecordingWord({ recording }: { recording: Recording }) {
           {recording.complete === false ? t("recording-sealed-gaps") : t("recording-sealed")}
         </StateWord>
       );
+    case "expired":
+      return (
+        <StateWord tone="off" test="recording-state">
+          {t("recording-expired", { date: isoDay(recording.expired_utc_ms ?? 0) })}
+        </StateWord>
+      );
     case "error":
       return (
         <StateWord tone="fail" test="recording-state">
@@ -67,8 +73,14 @@ export function recordingWarning(recording: Recording): string | null {
 }
 
 /** How far the transcript is. */
-export function TranscriptWord({ transcript }: { transcript: TranscriptJob | null }) {
+export function TranscriptWord({ transcript, recording }: { transcript: TranscriptJob | null; recording: Recording }) {
   if (!transcript) return <span class="secondary">—</span>;
+  if (recording.state === "expired")
+    return (
+      <span data-state="expired" data-test="transcript-state">
+        <StateWord tone="off">{t("text-expired")}</StateWord>
+      </span>
+    );
   if (transcript.state === "running")
     return (
       <span data-test="transcript-state" data-state="running">

@@ -290,6 +290,16 @@ function KeptOut({ model }: { model: CallModel }) {
   );
 }
 
+/** Where devices are let in: in a tab of its own, so that the call goes on. */
+export function DevicesLink({ model }: { model: CallModel }) {
+  if (!model.detail.value?.can.lead) return null;
+  return (
+    <a class="devices-link" href={`/sessions/${encodeURIComponent(model.id)}/doors`} target="_blank" rel="noopener" data-test="doors-link">
+      <Icon name="link" size={16} /> {t("doors-link-from-call")}
+    </a>
+  );
+}
+
 /** Who leads, whose turn it is, and the lead itself when it lies free. */
 function NotTheHost({ model }: { model: CallModel }) {
   const moderation = state(model);

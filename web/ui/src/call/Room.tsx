@@ -8,7 +8,7 @@ import { Alarms } from "./Alarms";
 import { Controls, panel, toggleFullscreen } from "./Controls";
 import { DeviceChoices, DeviceFaults } from "./Devices";
 import type { CallModel } from "./model";
-import { HostDesk, ModerationNotices, toggleHand } from "./Moderation";
+import { DevicesLink, HostDesk, ModerationNotices, toggleHand } from "./Moderation";
 import { ConsentWords, PeopleElsewhere, PeopleHere } from "./People";
 import { RecordingLine, RecordingWarning } from "./RecordingLine";
 import { PictureChoices, SavingNotice, SavingWord, ShareChoice } from "./Saving";
@@ -80,6 +80,7 @@ export function Room({ model }: { model: CallModel }) {
       {panel.value === "people" && (
         <aside class="room-side" aria-label={t("call-panel-people")}>
           <HostDesk model={model} />
+          <DevicesLink model={model} />
           <PeopleHere model={model} />
           <PeopleElsewhere model={model} />
           <ConsentWords model={model} open={false} />

@@ -66,33 +66,37 @@ function StationHome() {
       <div class="stack">
         <InsecureNotice />
         <ErrorNotice error={error} action={<Button onClick={reload}>{t("try-again")}</Button>} />
-        <section class="hero card">
-          {next ? (
-            <>
-              <div class="hero-text">
-                <p class="hero-eyebrow">{next.state === "live" ? t("hero-running") : t("hero-ready")}</p>
-                <h2 data-test="next-title">{next.title}</h2>
-                <p class="secondary">{names(next)}</p>
-              </div>
-              <Button kind="primary" size="huge" icon="video" href={`/call/${next.id}`} test="enter">
-                {t("enter-session")}
-              </Button>
-              <Button kind="quiet" onClick={() => setCreating(true)} test="new-session">
-                {t("new-session-other")}
-              </Button>
-            </>
-          ) : (
-            <>
-              <div class="hero-text">
-                <h2>{t("hero-none")}</h2>
-                <p class="secondary">{t("hero-none-lead")}</p>
-              </div>
-              <Button kind="primary" size="huge" icon="video" onClick={() => setCreating(true)} test="new-session">
-                {t("start-session")}
-              </Button>
-            </>
-          )}
-        </section>
+        {!current && !error && <Loading label={t("loading")} />}
+        {/* Before the list is here nobody knows that nothing runs: a hasty press would open a second session. */}
+        {current && (
+          <section class="hero card">
+            {next ? (
+              <>
+                <div class="hero-text">
+                  <p class="hero-eyebrow">{next.state === "live" ? t("hero-running") : t("hero-ready")}</p>
+                  <h2 data-test="next-title">{next.title}</h2>
+                  <p class="secondary">{names(next)}</p>
+                </div>
+                <Button kind="primary" size="huge" icon="video" href={`/call/${next.id}`} test="enter">
+                  {t("enter-session")}
+                </Button>
+                <Button kind="quiet" onClick={() => setCreating(true)} test="new-session">
+                  {t("new-session-other")}
+                </Button>
+              </>
+            ) : (
+              <>
+                <div class="hero-text">
+                  <h2>{t("hero-none")}</h2>
+                  <p class="secondary">{t("hero-none-lead")}</p>
+                </div>
+                <Button kind="primary" size="huge" icon="video" onClick={() => setCreating(true)} test="new-session">
+                  {t("start-session")}
+                </Button>
+              </>
+            )}
+          </section>
+        )}
         {others.map((session) => (
           <SessionCard key={session.id} session={session} first={false} />
         ))}

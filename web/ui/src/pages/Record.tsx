@@ -67,7 +67,9 @@ function Body({ detail, state }: { detail: Detail; state: RecordState }) {
       </div>
       <div class="record-main">
         {state.transcriptFault != null && <ErrorNotice error={state.transcriptFault} />}
-        {job?.state === "done" && transcript ? (
+        {detail.recording.state === "expired" ? (
+          <TranscriptPending detail={detail} retry={state.retryTranscript} />
+        ) : job?.state === "done" && transcript ? (
           lines.length > 0 ? (
             <Transcript
               lines={lines}
@@ -99,6 +101,7 @@ function NoPlayer({ detail, fault }: { detail: Detail; fault: unknown }) {
   if (!("MediaSource" in window)) return <Notice tone="fail">{t("player-unsupported")}</Notice>;
   const { state } = detail.recording;
   if (state === "sealed") return <Loading label={t("loading")} />;
+  if (state === "expired") return <p class="no-player">{t("record-expired-lead")}</p>;
   if (detail.state !== "ended") return <p class="no-player">{t("record-wait")}</p>;
   return <p class="no-player">{t(state === "off" || state === "error" ? `record-state-${state}` : "record-sealing")}</p>;
 }

@@ -50,7 +50,7 @@ const columns = (): Column<Summary>[] => [
       );
     },
   },
-  { head: t("column-transcript"), cell: (session) => <TranscriptWord transcript={session.transcript} />, minor: true },
+  { head: t("column-transcript"), cell: (session) => <TranscriptWord transcript={session.transcript} recording={session.recording} />, minor: true },
 ];
 
 /** Sessions as rows; Enter or a click opens one. */

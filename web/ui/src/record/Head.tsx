@@ -3,7 +3,7 @@
 import { useEffect, useRef } from "preact/hooks";
 import type { Attendee, Detail } from "../api";
 import { hasText, language, t } from "../i18n";
-import { dateTime, duration, timeOfDay } from "../time";
+import { dateTime, duration, isoDay, timeOfDay } from "../time";
 import { Button, Notice, StateWord } from "../ui";
 import type { Tone } from "../ui";
 import { clockTime, size } from "./format.ts";
@@ -24,7 +24,7 @@ export function Head({ detail }: { detail: Detail }) {
         {detail.place && <span>{detail.place.name}</span>}
         {length_ms !== null && <span class="figures">{t("record-length", { length: duration(length_ms) })}</span>}
         <People detail={detail} />
-        <RecordLinks sessionId={detail.id} />
+        <RecordLinks detail={detail} />
       </p>
     </header>
   );
@@ -109,6 +109,7 @@ const tones: Record<Detail["recording"]["state"], Tone | "record"> = {
   uploading: "info",
   sealed: "ok",
   error: "fail",
+  expired: "off",
 };
 
 /** State of the recording from the server's own word, with progress while it goes on, and what threatens it. */
@@ -119,7 +120,7 @@ export function RecordingLine({ detail, connected }: { detail: Detail; connected
     <>
       <p class="record-line">
         <StateWord tone={tones[recording.state]} live={recording.state === "on"} test="record-state">
-          {t(`record-state-${recording.state}`)}
+          {t(`record-state-${recording.state}`, { date: isoDay(recording.expired_utc_ms ?? 0) })}
         </StateWord>
         {moving && recording.started_utc_ms !== null && <Reached detail={detail} />}
         {detail.can.join && detail.state !== "ended" && (

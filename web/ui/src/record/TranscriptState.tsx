@@ -23,6 +23,12 @@ export function TranscriptNote({ job, count }: { job: TranscriptJob; count: numb
 /** What stands where the lines will be, as long as there are none. */
 export function TranscriptPending({ detail, retry }: { detail: Detail; retry: () => Promise<void> }) {
   const job = detail.transcript;
+  if (detail.recording.state === "expired")
+    return (
+      <Empty title={t("lines-expired")} test="transcript-state">
+        {t("lines-expired-lead")}
+      </Empty>
+    );
   if (!job) return <NoTranscript detail={detail} />;
   if (job.state === "failed") return <Failed job={job} retry={retry} />;
   if (job.state === "queued")

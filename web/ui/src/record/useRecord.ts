@@ -57,7 +57,8 @@ export function useRecord(sessionId: string): RecordState {
 
   const readable = detail?.can.read === true;
   const sealed = readable && detail.recording.state === "sealed";
-  const written = readable && detail.transcript?.state === "done";
+  // The words of a recording that was deleted at the end of its time went with it.
+  const written = readable && detail.transcript?.state === "done" && detail.recording.state !== "expired";
   const playback = useLoaded(sealed ? sessionId : null, loadPlayback);
   const transcript = useLoaded(written ? `${sessionId}/${detail.transcript?.id ?? ""}` : null, () =>
     loadTranscript(sessionId),
