@@ -13,7 +13,7 @@ from dataclasses import dataclass
 CLUSTER_S = 0.04
 CLUSTER_PACKETS = 10
 """Padding leaves in about so many pieces, so that a few losses do not spoil the cluster."""
-CLUSTER_BYTES, CLUSTER_MOST_S = 9_000, 0.6
+CLUSTER_BYTES, CLUSTER_MOST_S = 6_000, 0.4
 """A cluster lasts until so much has left, but no longer than this: on a narrow link CLUSTER_S holds one packet or two,
 which tell nothing, and an estimate that has fallen far would never rise again."""
 RESULT_WITHIN_S = 1.5
