@@ -24,7 +24,7 @@ from mediaserver.shell.feed_server import FeedServer
 from storage.ids import new_id
 
 RECORDERS = ("ours", "ffmpeg")
-TICK_S = 0.005
+TICK_S = 0.01
 REPORT_MS = 1000.0
 WHOLE = 0.98
 """A run counts only when so much of the media lies in the files that were written."""
@@ -199,12 +199,11 @@ class Sender:
         while not done():
             now_ms = (time.monotonic() - self._started) * 1000
             utc_us = time.time_ns() // 1000
-            for stream in self._streams:
-                began = time.thread_time()
-                packets = list(stream.take(now_ms))
-                self.making_s += time.thread_time() - began
-                for packet in packets:
-                    self._run.send(stream, packet, utc_us)
+            began = time.thread_time()
+            made = [(stream, packet) for stream in self._streams for packet in stream.take(now_ms)]
+            self.making_s += time.thread_time() - began
+            for stream, packet in made:
+                self._run.send(stream, packet, utc_us)
             if now_ms >= self._reports_ms:
                 self._reports_ms += REPORT_MS
                 for stream in self._streams:

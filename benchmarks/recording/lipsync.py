@@ -226,7 +226,7 @@ class Call:
     """Two browsers and what is done to them."""
 
     def __init__(self, room: Meeting, short: float) -> None:
-        self._room, self._stretch_s = room, 6.0 * short
+        self._room, self._stretch_s = room, 4.0 * short
         self.stretches: list[Stretch] = []
         self._version = 1
 

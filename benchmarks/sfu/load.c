@@ -23,7 +23,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { PEERS = 512, STREAMS = 64, INBOUND = 64, BATCH = 64, BYTES = 2048, FRAME = 5, SENT = 1 << 14, PENDING = 2048 };
+enum { PEERS = 512, STREAMS = 128, INBOUND = 64, BATCH = 64, BYTES = 2048, FRAME = 5, SENT = 1 << 14, PENDING = 2048 };
 enum { MAGIC = 0x56484c44, TRAILER = 16 };
 
 typedef struct {
