@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # Proves `make run` on a bare Debian 12: debootstrap into a folder, a clone of this repository's HEAD, and nothing else.
 #   sudo tests/bare_debian.sh [FOLDER]    (default /tmp/videohome-bare; needs debootstrap; about 1.5 GB and ten minutes)
-# Prints how long the first and the second start took. Names servers, certificates and registries as on this machine.
+# Prints how long the first start and three later ones took. Names servers, certificates and registries as on this machine.
 set -euo pipefail
 
 root=${1:-/tmp/videohome-bare}

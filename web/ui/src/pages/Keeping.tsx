@@ -32,8 +32,9 @@ function Lists({ found }: { found: KeepingOverview }) {
             head: t("keeping-class"),
             cell: (item) => (
               <span class="cell-title">
-                {className(item.name)}
-                {item.name === found.retention_default && t("keeping-default")}
+                {item.name === found.retention_default
+                  ? t("keeping-default", { name: className(item.name) })
+                  : className(item.name)}
               </span>
             ),
           },

@@ -24,12 +24,7 @@ function Card({ sessionId }: { sessionId: string }) {
     setOpen(null);
     keeping.reload();
   };
-  if (kept.expired_utc_ms !== null)
-    return (
-      <Notice tone="info" test="keeping-expired">
-        {t("keeping-expired", { date: isoDay(kept.expired_utc_ms) })}
-      </Notice>
-    );
+  if (kept.expired_utc_ms !== null) return null; // the recording's own line says it
   return (
     <section class="keeping" data-test="keeping">
       <h2>{t("keeping-title")}</h2>
