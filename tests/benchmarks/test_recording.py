@@ -48,6 +48,7 @@ def test_simulated_minutes_are_recorded_sealed_and_in_step_in_spite_of_a_fast_cl
     assert max(late) - min(late) < 10
 
 
+@pytest.mark.alone
 @pytest.mark.timeout(120)
 async def test_our_recorder_writes_what_it_is_given_and_is_charged_for_it() -> None:
     run = await cost.measure("ours", 1, 0.2, 3.0)
