@@ -59,6 +59,12 @@ class SegmentState:
         self._parts: list[PartState] | None = []
         self._packed = self._digests = b""
 
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, SegmentState):
+            return NotImplemented
+        own, its = ((s.number, s.header_bytes, s.bytes, s._digests) for s in (self, other))
+        return own == its and self.parts == other.parts
+
     @property
     def parts(self) -> list[PartState]:
         """In order. Of a file with digests they are copies."""
