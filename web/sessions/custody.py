@@ -20,8 +20,10 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from storage.database.engine import Database
 from storage.database.models import Session, SessionKeeping, Tombstone
-from storage.objects import LockProbe, StoreAway, StoreError
+from storage.layout import transcript_folder
+from storage.objects import LockProbe, ObjectStore, StoreAway, StoreError, open_copy
 from storage.objects.locking import find_out, keep_version, protect
+from storage.second_store import copy_checked
 from storage.settings import Settings
 from web.casework.retention import Keeping, kept_until_utc_ms, wants_hold
 from web.media.store import StoreDoor
@@ -142,6 +144,7 @@ class Custody:
                 await self._store.call(lambda store: protect(store, county, wanted.session_id, mode, until, held=hold))
             else:
                 await self._store.call(lambda store: keep_version(store, county, wanted.session_id))
+            await self._store.call(lambda store: self._copy_transcripts(store, wanted.session_id))
         except StoreAway:
             raise
         except StoreError as error:
@@ -151,6 +154,15 @@ class Custody:
             return
         self.refused.discard(wanted.session_id)
         await self._note(wanted, locked=locks)
+
+    def _copy_transcripts(self, store: ObjectStore, session_id: str) -> None:
+        """To the second store: the recorder's own way there ended with the seal. Raises StoreError."""
+        copy = open_copy(self._settings)
+        if copy is None:
+            return
+        copy.ensure_bucket()
+        for item in store.list(transcript_folder(self._settings.county, session_id)):
+            copy_checked(store, copy, item.key, *store.stored_sha256(item.key))
 
     async def _note(self, wanted: Wanted, *, locked: bool) -> None:
         """What the store took; a row that was changed meanwhile stays pending."""
