@@ -76,11 +76,11 @@ async def test_a_transcript_that_comes_later_is_locked_too_and_goes_to_the_secon
     monkeypatch.setattr("web.sessions.custody.open_copy", lambda settings: second)
     with monkeypatch.context() as away:
         away.setattr(second, "ensure_bucket", _away)
-        with pytest.raises(StoreAway):
-            await house.running.custody.work()
-    assert (await house.row(session_id)).lock_pending, "told again until the second store took it, too"
+        await house.running.custody.work()
+    assert not (await house.row(session_id)).lock_pending, "the first store waits for no second"
+    with pytest.raises(StoreRefused):
+        await asyncio.to_thread(house.store.delete, key)
     await house.running.custody.work()
-    assert not (await house.row(session_id)).lock_pending
     assert (await asyncio.to_thread(house.store.lock_of, key)).mode == "governance"
     copied = await asyncio.to_thread(second.stored_sha256, key)
     assert copied == await asyncio.to_thread(house.store.stored_sha256, key)
