@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # Installs the system packages that running or testing needs, on Debian 12 or Ubuntu, as root or by sudo.
 #   install.sh python PYTHON VENV   a Python >= 3.11 with venv, and the virtual environment
-#   install.sh test                 Chromium, ffmpeg, fonts, network tools, coturn, GStreamer and a C compiler for the tests
+#   install.sh test                 Chromium, ffmpeg, fonts, network tools, coturn, GStreamer, PostgreSQL and a C compiler for the tests
 set -euo pipefail
 
 as_root() { if [ "$(id -u)" = 0 ]; then "$@"; else sudo "$@"; fi; }
@@ -37,6 +37,8 @@ python)
 test)
     apt_install chromium ffmpeg fonts-droid-fallback iproute2 libnss3-tools util-linux mount e2fsprogs openssl xxd \
         gcc libc6-dev python3-dev libsrtp2-dev
+    # the other database (tests/postgres.py starts a cluster of its own and leaves the system's alone)
+    apt_install postgresql
     # cameras of others for the tests: GStreamer's RTSP server, and a compiler for live555's
     apt_install python3-gi gir1.2-gst-rtsp-server-1.0 gstreamer1.0-plugins-base gstreamer1.0-plugins-good \
         gstreamer1.0-plugins-bad gstreamer1.0-plugins-ugly g++

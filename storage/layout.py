@@ -88,7 +88,7 @@ class TranscriptKey:
     def __str__(self) -> str:
         if not is_id(self.transcript_id):
             raise KeyFault(f"{self.transcript_id!r} is no transcript id")
-        return f"{session_folder(self.county, self.session_id)}transcripts/{self.transcript_id}.json"
+        return f"{transcript_folder(self.county, self.session_id)}{self.transcript_id}.json"
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,6 +145,11 @@ def manifest_versions(county: str, session_id: str) -> str:
 def stamp_key(county: str, session_id: str) -> str:
     """Key of the time stamp of a session's manifest. Raises KeyFault."""
     return str(StampKey(county, session_id))
+
+
+def transcript_folder(county: str, session_id: str) -> str:
+    """Common start, with its slash, of all transcripts of one session. Raises KeyFault."""
+    return f"{session_folder(county, session_id)}transcripts/"
 
 
 def transcript_key(county: str, session_id: str, transcript_id: str) -> str:

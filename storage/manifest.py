@@ -13,14 +13,17 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields, is_dataclass
 from functools import cache
+from json.encoder import encode_basestring
 from typing import Any, Literal
 
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 
 VERSION = 1
 _STRICT = ConfigDict(extra="forbid", strict=True)
+_MOST = 9_000_000_000_000_000
+"""Larger numbers lose their last digits where JSON is read as ECMAScript does."""
 
 Kind = Literal["audio", "video"]
 Codec = Literal["opus", "vp8", "h264", "vp9", "av1"]
@@ -189,7 +192,7 @@ class Manifest:
 
     def to_bytes(self) -> bytes:
         """The canonical form that is stored and sealed. Raises ManifestFault on a number JSON cannot hold."""
-        return canonical(asdict(self))
+        return canonical(self)
 
 
 def next_chain(previous: str, sha256: str) -> str:
@@ -219,7 +222,10 @@ def from_json(value: object) -> Manifest:
 
 
 def canonical(value: object) -> bytes:
-    """Canonical JSON (RFC 8785) of plain values, numbers rounded to six decimals. Raises ManifestFault."""
+    """Canonical JSON (RFC 8785) of plain values and of this module's classes, numbers rounded to six decimals.
+
+    Raises ManifestFault.
+    """
     try:
         return _canonical(value).encode()
     except UnicodeEncodeError as error:
@@ -227,6 +233,10 @@ def canonical(value: object) -> bytes:
 
 
 def _canonical(value: object) -> str:
+    if isinstance(value, Segment):
+        return _segment(value)
+    if is_dataclass(value):
+        return _canonical({each.name: getattr(value, each.name) for each in fields(value)})
     if isinstance(value, dict):
         if not all(isinstance(name, str) for name in value):
             raise ManifestFault("a JSON object may only have texts as names")
@@ -244,9 +254,30 @@ def _canonical(value: object) -> str:
     raise ManifestFault(f"{type(value).__name__} cannot stand in a manifest")
 
 
+def _segment(value: Segment) -> str:
+    """As the general way would write it, names in their order. Nearly all of a manifest is segments and their parts,
+    half a million of these after three hours of 24 parties: written out, they cost a tenth.
+    """
+    numbers = (value.bytes, value.end_ms, value.header_bytes, value.lost, value.packets, value.segment, value.start_ms)
+    size, end_ms, header_bytes, lost, packets, segment, start_ms = map(_number, numbers)
+    return (
+        f'{{"bytes":{size},"chain":{_text(value.chain)},"end_ms":{end_ms},"header_bytes":{header_bytes},'
+        f'"key":{_text(value.key)},"lost":{lost},"packets":{packets},"parts":[{",".join(map(_part, value.parts))}],'
+        f'"segment":{segment},"sha256":{_text(value.sha256)},"sm3":{_text(value.sm3)},"start_ms":{start_ms}}}'
+    )
+
+
+def _part(value: Part) -> str:
+    size, offset, start_ms = value.bytes, value.offset, value.start_ms
+    if max(size, offset, start_ms) > _MOST or min(size, offset, start_ms) < -_MOST:
+        raise ManifestFault("a number is too large for a manifest")
+    keyframe = "true" if value.keyframe else "false"
+    return f'{{"bytes":{size},"keyframe":{keyframe},"offset":{offset},"start_ms":{start_ms}}}'
+
+
 def _number(value: int | float) -> str:
     # Within these bounds fixed notation with six decimals is what ECMAScript prints for the parsed value.
-    if abs(value) > 9_000_000_000_000_000 or (isinstance(value, float) and not abs(value) <= 9e9):
+    if abs(value) > _MOST or (isinstance(value, float) and not abs(value) <= 9e9):
         raise ManifestFault("a number is too large for a manifest")
     if isinstance(value, int):
         return str(value)
@@ -255,7 +286,7 @@ def _number(value: int | float) -> str:
 
 
 def _text(value: str) -> str:
-    return json.dumps(value, ensure_ascii=False)
+    return encode_basestring(value)
 
 
 def _plain(value: object) -> object:

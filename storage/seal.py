@@ -19,6 +19,7 @@ from storage.files import secret_file
 from storage.manifest import Manifest, Seal, Track, from_bytes, next_chain
 
 KEY_NAME = "seal.key"
+_UNSIGNED = b'"signature":""'
 
 
 class SealBroken(Exception):
@@ -46,11 +47,24 @@ def manifest_chain(tracks: Iterable[Track]) -> str:
 
 
 def seal(manifest: Manifest, key: Ed25519PrivateKey, sealed_utc_ms: int) -> Manifest:
-    """The same manifest with its seal. Raises SealBroken when its own chain is wrong."""
+    """The same manifest with its seal. Raises SealBroken when its own chain is wrong, ManifestFault."""
+    return _sealed(manifest, key, sealed_utc_ms)[0]
+
+
+def sealed_bytes(manifest: Manifest, key: Ed25519PrivateKey, sealed_utc_ms: int) -> bytes:
+    """What is stored of a sealed manifest: the canonical form of `seal`, made once. Raises as `seal` does."""
+    sealed, unsigned = _sealed(manifest, key, sealed_utc_ms)
+    assert sealed.seal is not None
+    # The last one: the data of an event, which stands before the seal, may hold the same words.
+    before, _, after = unsigned.rpartition(_UNSIGNED)
+    return before + f'"signature":"{sealed.seal.signature}"'.encode() + after
+
+
+def _sealed(manifest: Manifest, key: Ed25519PrivateKey, sealed_utc_ms: int) -> tuple[Manifest, bytes]:
     public = key.public_key().public_bytes_raw().hex()
     unsigned = Seal("Ed25519", public, manifest_chain(manifest.tracks), "", sealed_utc_ms)
-    signature = key.sign(replace(manifest, seal=unsigned).to_bytes()).hex()
-    return replace(manifest, seal=replace(unsigned, signature=signature))
+    data = replace(manifest, seal=unsigned).to_bytes()
+    return replace(manifest, seal=replace(unsigned, signature=key.sign(data).hex())), data
 
 
 def read_sealed(data: bytes, trusted_public_key: str | None = None) -> Manifest:
@@ -90,4 +104,4 @@ def _signed(data: bytes, signature: bytes) -> bytes:
     before, found, after = data.partition(f'"signature":"{signature.hex()}"'.encode())
     if not found:
         raise ValueError("the signature is not spelled as it was stored")
-    return before + b'"signature":""' + after
+    return before + _UNSIGNED + after

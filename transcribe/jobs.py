@@ -3,9 +3,10 @@
 
 Workflow id = id of the transcript or derivative, so a job cannot be queued twice. Both kinds share one queue, so that a
 machine with few processors does one after the other. Of a transcript, one step decodes a track, one recognises each
-window; of a derivative, one step makes each unit. The result of a finished step is kept in the jobs database and never
-made again. Steps may run twice when the process dies in the middle of one, so each may be repeated. DBOS recovers the
-jobs of its own executor id at start; those of a worker that fell silent are taken over by `take_over`.
+window; of a derivative, one step makes each unit. The result of a finished step is kept in the jobs database until
+the job has ended and an hour is over, and never made again. Steps may run twice when the process dies in the middle of
+one, so each may be repeated. DBOS recovers the jobs of its own executor id at start; those of a worker that fell silent
+are taken over by `take_over`.
 """
 
 from __future__ import annotations
@@ -238,3 +239,10 @@ def drop_outdated() -> list[str]:
     for transcript_id in outdated:
         DBOS.delete_workflow(transcript_id)
     return outdated
+
+
+def forget_finished(before_utc_ms: int) -> None:
+    """Forgets jobs that ended before then: with them go the words of each step, which the store's transcript holds."""
+    for item in DBOS.list_workflows(status=list(_FINISHED), load_input=False, load_output=False):
+        if (item.updated_at or 0) < before_utc_ms:
+            DBOS.delete_workflow(item.workflow_id)

@@ -12,7 +12,7 @@ from typing import Any
 
 from sqlalchemy import Engine, delete, insert, select, update
 
-from storage.database.models import Transcript, TranscriptLine, WorkerHeartbeat
+from storage.database.models import SessionKeeping, Transcript, TranscriptLine, WorkerHeartbeat
 from transcribe.faults import TranscriptFault
 from transcribe.turns import SpokenLine
 
@@ -76,7 +76,10 @@ class TranscriptRows:
         self._set(transcript_id, Transcript.state == "running", progress=round(share, 4), step=step, **more)
 
     def finish(self, transcript_id: str, result_key: str, lines: Sequence[SpokenLine], now_utc_ms: int) -> None:
-        """Replaces the lines and marks the row as done, in one transaction: may be repeated."""
+        """Replaces the lines and marks the row as done, in one transaction: may be repeated.
+
+        The result is a new object of the recording: the custody locks and copies it as it did the others.
+        """
         values = [_line_values(transcript_id, item) for item in lines]
         with self._engine.begin() as link:
             link.execute(delete(TranscriptLine).where(TranscriptLine.transcript_id == transcript_id))
@@ -94,6 +97,9 @@ class TranscriptRows:
                     finished_utc_ms=now_utc_ms,
                 )
             )
+            its_session = select(Transcript.session_id).where(Transcript.id == transcript_id).scalar_subquery()
+            pending = update(SessionKeeping).where(SessionKeeping.session_id == its_session)
+            link.execute(pending.values(lock_pending=True))
 
     def fail(self, transcript_id: str, code: str, now_utc_ms: int) -> None:
         """Marks the row as failed with a stable code; the page has a sentence for each."""

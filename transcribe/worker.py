@@ -29,6 +29,8 @@ SILENT_AFTER_S = 20.0
 """A worker whose last beat is older is taken for dead: its jobs go on elsewhere."""
 _LOOK_EVERY_S = 0.5
 _REAP_EVERY_S = 5.0
+FORGET_AFTER_MS = 3_600_000
+"""A job that ended is of use to nobody but a technician who asks at once."""
 _SWEEP_EVERY_S = 3600.0
 _MOST_WORKERS = 64
 
@@ -118,6 +120,7 @@ class Worker:
                 jobs.start_derivative(derivative_id)
 
     def _reap(self) -> None:
+        jobs.forget_finished(utc_ms() - FORGET_AFTER_MS)
         self._derivative_rows.order_missing_overviews(utc_ms())
         for job_id in jobs.drop_outdated():
             self._rows.requeue(job_id)

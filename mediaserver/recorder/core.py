@@ -11,7 +11,7 @@ import asyncio
 import contextlib
 import shutil
 import time
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 
 import structlog
 
@@ -104,16 +104,34 @@ class Recorder:
     async def run(self, stop: asyncio.Event) -> None:
         """Commit, seal and finish until `stop`. Not to be cancelled: a commit that is under way must be heard out."""
         disk_at = 0.0
-        async with at_work(self.stamper):
+        async with at_work(self.stamper), self._sealing() as sealing:
             while not stop.is_set():
+                if sealing.done():
+                    sealing.result()  # a fault of ours
                 now = time.monotonic()
                 if now >= disk_at:
                     disk_at = now + DISK_EVERY_S
                     self._look_at_disk()
                 fault = await self.commit()
-                await self.sealer.work()
                 with contextlib.suppress(TimeoutError):
                     await asyncio.wait_for(stop.wait(), RETRY_S if fault else COMMIT_EVERY_S)
+
+    @contextlib.asynccontextmanager
+    async def _sealing(self) -> AsyncIterator[asyncio.Task[None]]:
+        """Seal beside whatever is done inside: a long session's seal may hold up no commit of another."""
+
+        async def work() -> None:
+            while True:
+                await self.sealer.work()
+                await asyncio.sleep(COMMIT_EVERY_S)
+
+        task = asyncio.create_task(work())
+        try:
+            yield task
+        finally:
+            task.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await task
 
     async def close(self) -> None:
         """Write down everything that was taken. The tracks stay open: the next start continues them."""

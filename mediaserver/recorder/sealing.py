@@ -5,18 +5,15 @@ from __future__ import annotations
 
 import asyncio
 import time
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import structlog
 
+from mediaserver.recorder import manifest_making
 from mediaserver.recorder.session import LiveSession
-from mediaserver.recording import summary
-from storage import seal
 from storage.files import digests_of_bytes, digests_of_file, write_atomically
 from storage.layout import session_folder
-from storage.manifest import ManifestFault
 from storage.uploads import Uploader
 
 if TYPE_CHECKING:
@@ -26,10 +23,13 @@ log = structlog.get_logger(__name__)
 
 RETRY_S = 2.0
 """Pause after a session's files or manifest could not be dealt with."""
+IN_PROCESS_BYTES = 1 << 20
+"""Sessions with a longer journal, some minutes of 24 parties, are sealed in a process of their own: it costs half a
+second to start, and this one's interpreter stays free for what other sessions record."""
 
 
 class Sealer:
-    """Seals and uploads. `work` does what is due, one pass at a time."""
+    """Seals and uploads. `work` does what is due, one pass at a time, beside the commits; it may be cancelled."""
 
     def __init__(self, recorder: Recorder, uploader: Uploader) -> None:
         self._recorder = recorder
@@ -92,29 +92,24 @@ class Sealer:
         if self._uploader.waiting(session_folder(live.state.county, live.state.session_id)).uploads:
             return
         try:
-            live.add_manifest(await asyncio.to_thread(self._make_manifest, live))
+            live.add_manifest(await self._make(live))
             live.fault = ""
-        except (ManifestFault, seal.SealBroken, ValueError) as error:
+        except manifest_making.SealRefused as error:
             log.error("manifest_cannot_be_made", session=live.state.session_id, reason=str(error))
             live.fault = "seal_failed"
             live.seal_not_before = time.monotonic() + RETRY_S
 
-    def _make_manifest(self, live: LiveSession) -> dict[str, object]:
-        made = summary.build(live.state, software(), live.spool.key)
-        key = seal.load_key(self._recorder.settings.secrets_dir)
-        sealed = seal.seal(made, key, time.time_ns() // 1_000_000)
-        data = sealed.to_bytes()
-        write_atomically(live.spool.manifest_path, data, 0o600)
-        facts = {"complete": made.complete, "duration_ms": summary.duration_ms(made)}
-        return {"key": live.spool.manifest_key, "sha256": digests_of_bytes(data).sha256, **facts}
-
-
-def software() -> str:
-    """Name and version for the manifest."""
-    try:
-        return f"videohome {version('videohome')}"
-    except PackageNotFoundError:
-        return "videohome (not installed)"
+    async def _make(self, live: LiveSession) -> dict[str, object]:
+        """Make, seal and keep the manifest. Raises SealRefused, OSError."""
+        secrets_dir, spool = self._recorder.settings.secrets_dir, live.spool
+        if spool.journal_bytes <= IN_PROCESS_BYTES:
+            made = await asyncio.to_thread(manifest_making.make, spool, secrets_dir)
+        else:
+            made = await manifest_making.make_in_child(spool, secrets_dir)
+        await asyncio.to_thread(write_atomically, spool.manifest_path, made.data, 0o600)
+        digests = await asyncio.to_thread(digests_of_bytes, made.data)
+        facts = {"complete": made.complete, "duration_ms": made.duration_ms}
+        return {"key": spool.manifest_key, "sha256": digests.sha256, **facts}
 
 
 def _named(line: dict[str, object], name: tuple[str, int, int]) -> bool:

@@ -44,7 +44,7 @@ class SessionSpool:
 
     def __init__(self, spool_dir: Path, county: str, session_id: str) -> None:
         """Raises KeyFault when the names cannot stand in a path."""
-        self._spool_dir = spool_dir
+        self.spool_dir = spool_dir
         self.county, self.session_id = county, session_id
         self.folder = spool_dir / session_folder(county, session_id)
         self._journal = self.folder / JOURNAL
@@ -53,7 +53,7 @@ class SessionSpool:
 
     def path(self, track_id: str, epoch: int, segment: int) -> Path:
         """Where a segment lies until it is in the store. Raises KeyFault."""
-        return self._spool_dir / self.key(track_id, epoch, segment)
+        return self.spool_dir / self.key(track_id, epoch, segment)
 
     def key(self, track_id: str, epoch: int, segment: int) -> str:
         """A segment's name in the store. Raises KeyFault."""
@@ -67,7 +67,7 @@ class SessionSpool:
     @property
     def manifest_path(self) -> Path:
         """Where the manifest lies until it is in the store."""
-        return self._spool_dir / self.manifest_key
+        return self.spool_dir / self.manifest_key
 
     def commit(self, steps: list[Step]) -> Committed:
         """Make as many steps durable as the disk takes, in order. Raises nothing but KeyFault."""
@@ -159,20 +159,35 @@ class SessionSpool:
 
         Raises OSError, JournalFault when the journal is not ours.
         """
-        data = self._journal.read_bytes()
-        whole = data[: data.rfind(b"\n") + 1]
-        if len(whole) < len(data):
-            disk.door.cut(self._journal, len(whole))
-        self._journal_bytes = len(whole)
-        state = SessionState()
-        for text in whole.splitlines():
-            try:
-                line = json.loads(text)
-            except ValueError as error:
-                raise JournalFault("a journal line is not JSON") from error
-            state.apply(line)
+        state, self._journal_bytes = self._read()
+        if self._journal.stat().st_size > self._journal_bytes:
+            disk.door.cut(self._journal, self._journal_bytes)
         self._mend(state)
         return state
+
+    def read(self) -> SessionState:
+        """The state on disk, beside whoever writes there; changes nothing. Raises OSError, JournalFault."""
+        return self._read()[0]
+
+    @property
+    def journal_bytes(self) -> int:
+        """Length of the journal."""
+        return self._journal_bytes
+
+    def _read(self) -> tuple[SessionState, int]:
+        """The state by the whole lines of the journal, and their length together."""
+        state, length = SessionState(), 0
+        with self._journal.open("rb") as lines:
+            for text in lines:
+                if not text.endswith(b"\n"):
+                    break
+                try:
+                    line = json.loads(text)
+                except ValueError as error:
+                    raise JournalFault("a journal line is not JSON") from error
+                state.apply(line)
+                length += len(text)
+        return state, length
 
     def _mend(self, state: SessionState) -> None:
         cuts: list[Step] = []

@@ -50,6 +50,9 @@ class _Track:
     """Evicted and never acknowledged; told at the next connection or, when never sent, at once."""
     untold: bool = False
     closed: bool = False
+    seen_number: int = 0
+    seen_us: int = 0
+    """The last record when `expire` looked, and since when it is the last, on the caller's steady clock."""
 
 
 class FeedRing:
@@ -88,10 +91,17 @@ class FeedRing:
             self._unsent.append(entry)
         self._bound(kept, track, now_us)
 
-    def expire(self, now_us: int) -> None:
-        """Let go what is too old, also in tracks that got no packet lately."""
-        for number in list(self._tracks):
-            self._bound(self._tracks[number], number, now_us)
+    def expire(self, steady_us: int) -> None:
+        """Let go what is too old, also in tracks that got no packet lately.
+
+        Age counts from a track's newest packet, and on a steady clock from then on: arrival times are those of a room,
+        and no memory may be emptied because somebody sets the server's clock.
+        """
+        for number, kept in list(self._tracks.items()):
+            if kept.last_number != kept.seen_number:
+                kept.seen_number, kept.seen_us = kept.last_number, steady_us
+            if kept.entries:
+                self._bound(kept, number, kept.entries[-1].arrival_utc_us + steady_us - kept.seen_us)
             self._forget(number)
 
     def acknowledge(self, track: int, number: int) -> None:

@@ -177,7 +177,7 @@ class FeedServer:
             self._connection.flush()
 
     def _expire(self) -> None:
-        self._ring.expire(time.time_ns() // 1000)
+        self._ring.expire(time.monotonic_ns() // 1000)
         self._flush()
         self._timer = asyncio.get_running_loop().call_later(_EXPIRE_S, self._expire)
 

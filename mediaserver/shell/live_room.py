@@ -82,7 +82,7 @@ class LiveRoom:
         self._version = order.version
         if order.recording == self.recording["state"]:
             return
-        utc_ms = _utc_ms()
+        utc_ms = self.utc_ms()
         self.recording = {"state": order.recording, "since_utc_ms": utc_ms, "reason": order.reason}
         if order.recording == "on":
             self._feed_order(order, utc_ms)
@@ -183,7 +183,7 @@ class LiveRoom:
 
     def resumed(self, client: Client) -> dict[str, Any]:
         """A new socket took over this client; its media never stopped."""
-        self.publish("peer_resumed", {"room": self.room_id, "peer_id": client.peer_id, "utc_ms": _utc_ms()})
+        self.publish("peer_resumed", {"room": self.room_id, "peer_id": client.peer_id, "utc_ms": self.utc_ms()})
         return self._state(client)
 
     def _state(self, client: Client) -> dict[str, Any]:
@@ -332,7 +332,7 @@ class LiveRoom:
         if before.paused != body.paused:
             facts = {"peer_id": client.peer_id, "name": client.name, "source": before.source}
             kind = "source_off" if body.paused else "source_on"
-            self._feed.session_event(self.reference, kind, facts, _utc_ms())
+            self._feed.session_event(self.reference, kind, facts, self.utc_ms())
 
     def _own_transport(self, client: Client, transport_id: str) -> Transport:
         for transport in client.transports.values():
@@ -366,7 +366,7 @@ class LiveRoom:
             self._told("peer_left", client)
 
     def _told(self, kind: str, client: Client) -> None:
-        utc_ms = _utc_ms()
+        utc_ms = self.utc_ms()
         facts = {"peer_id": client.peer_id, "name": client.name, "place": client.place}
         self.publish(kind, {"room": self.room_id, **facts, "utc_ms": utc_ms})
         self._feed.session_event(self.reference, kind, facts, utc_ms)
@@ -386,7 +386,7 @@ class LiveRoom:
 
     def note_for_record(self, kind: str, facts: dict[str, Any]) -> None:
         """An event on the record's clock."""
-        self._feed.session_event(self.reference, kind, facts, _utc_ms())
+        self._feed.session_event(self.reference, kind, facts, self.utc_ms())
 
     def tell(self, peer_id: str, kind: str, data: dict[str, Any]) -> None:
         """A note to one page; nobody there is no fault."""
@@ -394,10 +394,11 @@ class LiveRoom:
         if client is not None:
             client.notify(kind, data)
 
-    @staticmethod
-    def utc_ms() -> int:
-        """Now, in milliseconds since 1970."""
-        return _utc_ms()
+    def utc_ms(self) -> int:
+        """The room's time. It runs evenly from the server's when the room was made: orders and packets are told on one
+        clock, and nothing is recorded an hour off when somebody sets the server's.
+        """
+        return self._utc_us(time.monotonic()) // 1_000
 
     # What time and packets do
 
@@ -489,7 +490,7 @@ class LiveRoom:
             elif presence is not before:
                 self.tell_all("peer_state", {"peer_id": client.peer_id, "state": presence.value}, but=client)
                 if presence is Presence.RECONNECTING:
-                    facts = {"room": self.room_id, "peer_id": client.peer_id, "utc_ms": _utc_ms()}
+                    facts = {"room": self.room_id, "peer_id": client.peer_id, "utc_ms": self.utc_ms()}
                     self.publish("peer_reconnecting", facts)
 
     def _look_for_consent(self, now: float) -> None:
@@ -563,7 +564,3 @@ def _view(body: messages.View) -> View:
 
 def _new_ssrc() -> int:
     return secrets.randbits(32)
-
-
-def _utc_ms() -> int:
-    return time.time_ns() // 1_000_000

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The checks themselves: signature and chain of the manifest, then every segment's size and digests, in threads.
 
-`hashlib` lets other threads run while it works, so the segments of a long session are hashed on all cores.
+Digests let other threads run while they are made, so the segments of a long session are hashed on all cores.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from cryptography.x509 import Certificate
 
 from storage.checking.sources import Differs, Source
+from storage.files import Digester
 from storage.layout import KeyFault, SegmentKey, parse_key
 from storage.manifest import Manifest, ManifestFault, Segment
 from storage.seal import SealBroken, read_sealed
@@ -102,20 +103,19 @@ def check_segments(source: Source, made: Manifest, segments: list[Segment], adva
 
 def _difference(source: Source, segment: Segment, advance: Advance) -> str:
     """What is wrong with a segment, empty when nothing is. Raises CannotCheck."""
-    size, sha256, sm3 = 0, hashlib.sha256(), hashlib.new("sm3")
+    digester = Digester()
     try:
         for block in source.blocks(segment.key):
-            size += len(block)
-            if size > segment.bytes:
+            digester.update(block)
+            if digester.size > segment.bytes:
                 return f"Segment {segment.key} has more than the {segment.bytes} bytes that were sealed."
-            sha256.update(block)
-            sm3.update(block)
             advance(len(block))
     except Differs as fault:
         return str(fault)
-    if size != segment.bytes:
-        return f"Segment {segment.key} has {size} bytes; {segment.bytes} were sealed."
-    for name, found, sealed in (("SHA-256", sha256.hexdigest(), segment.sha256), ("SM3", sm3.hexdigest(), segment.sm3)):
-        if found != sealed:
+    found = digester.finish()
+    if found.bytes != segment.bytes:
+        return f"Segment {segment.key} has {found.bytes} bytes; {segment.bytes} were sealed."
+    for name, has, sealed in (("SHA-256", found.sha256, segment.sha256), ("SM3", found.sm3, segment.sm3)):
+        if has != sealed:
             return f"Segment {segment.key} was changed: its {name} is not the one that was sealed."
     return ""

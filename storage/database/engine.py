@@ -16,6 +16,10 @@ from storage.settings import Settings
 _SQLITE_PRAGMAS = ("journal_mode=WAL", "foreign_keys=ON", "busy_timeout=5000", "synchronous=NORMAL")
 """Readers beside one writer, references checked, a busy file waited for; WAL is safe with NORMAL."""
 _WRITES = "videohome_writes"
+WAIT_MS = 30_000
+"""How long a writer on PostgreSQL waits for all that came before it; it is served in turn, as on SQLite it is not."""
+_WRITE_LOCK = 0x76686F6D65
+"""Number of the advisory lock that every writing transaction on PostgreSQL holds."""
 _ASYNC_DRIVERS = {"sqlite": "sqlite+aiosqlite", "postgresql": "postgresql+psycopg"}
 
 
@@ -43,13 +47,16 @@ class Database:
     def __init__(self, engine: AsyncEngine) -> None:
         self._engine = engine
         self._writing = engine.execution_options(**{_WRITES: True})
+        if engine.dialect.name == "postgresql":
+            self._engine = engine.execution_options(isolation_level="REPEATABLE READ")
 
     @asynccontextmanager
     async def begin(self) -> AsyncIterator[AsyncSession]:
         """A transaction that may write; kept when the block ends, undone when it raises.
 
-        On SQLite it holds the one write lock from its beginning, so what was read stays true until the end; a lock
-        that another program holds for more than 5 s raises OperationalError.
+        It holds the one write lock from its beginning, so what was read stays true until the end; a lock that is not
+        had within 5 s (PostgreSQL: 30 s) raises OperationalError. SQLite has such a lock; on PostgreSQL it is one that
+        all who use this class agree on, for what is checked before writing must mean the same on both.
         """
         async with AsyncSession(self._writing, expire_on_commit=False) as session, session.begin():
             yield session
@@ -71,7 +78,10 @@ def open_database(settings: Settings) -> Database:
     backend = url.get_backend_name()
     url = url.set(drivername=_ASYNC_DRIVERS.get(backend, url.drivername))
     if backend != "sqlite":
-        return Database(create_async_engine(url, pool_pre_ping=True))
+        engine = create_async_engine(url, pool_pre_ping=True)
+        if backend == "postgresql":
+            event.listen(engine.sync_engine, "begin", _lock)
+        return Database(engine)
     (settings.data_dir / "db").mkdir(parents=True, exist_ok=True)
     engine = create_async_engine(url)
     event.listen(engine.sync_engine, "connect", _set_pragmas_without_own_begin)
@@ -88,3 +98,9 @@ def _set_pragmas_without_own_begin(connection: Any, record: Any) -> None:
 def _begin(connection: Connection) -> None:
     writes = connection.get_execution_options().get(_WRITES, False)
     connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+
+
+def _lock(connection: Connection) -> None:
+    if connection.get_execution_options().get(_WRITES, False):
+        connection.exec_driver_sql(f"SET LOCAL lock_timeout = {WAIT_MS}")
+        connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_WRITE_LOCK})")

@@ -5,14 +5,15 @@ from __future__ import annotations
 
 import hashlib
 import json
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from storage.manifest import Manifest, from_bytes, from_json, next_chain
-from storage.seal import SealBroken, load_key, seal, verify
+from storage.manifest import Event, Manifest, ManifestFault, Part, canonical, from_bytes, from_json, next_chain
+from storage.seal import SealBroken, load_key, read_sealed, seal, sealed_bytes, verify
 
 
 def segments(count: int) -> list[dict[str, Any]]:
@@ -99,3 +100,26 @@ def test_a_foreign_key_and_a_missing_seal_are_found() -> None:
         verify(seal(recording(), theirs, 5), ours.public_key().public_bytes_raw().hex())
     with pytest.raises(SealBroken, match="not sealed"):
         verify(recording())
+
+
+def test_what_is_stored_is_made_once_and_the_same() -> None:
+    """Whatever an event's data say: only the seal's own signature is filled in."""
+    key = Ed25519PrivateKey.generate()
+    data = {"signature": "", "文": 'a "signature":"" b', "\U0001f600": 0.1234567, "\uffff": [None]}
+    event = Event(0, 1, "marker", data)
+    made = replace(recording(), events=(event,))
+    stored = sealed_bytes(made, key, 5)
+    assert stored == seal(made, key, 5).to_bytes()
+    assert read_sealed(stored).events == (replace(event, data=data | {"\U0001f600": 0.123457}),)
+
+
+def test_segments_are_written_as_the_general_rule_says() -> None:
+    made = recording()
+    assert made.to_bytes() == canonical(asdict(made))
+    (track,) = made.tracks
+    (epoch,) = track.epochs
+    for wrong in ({"bytes": 1 << 60}, {"start_ms": -(1 << 60)}, {"parts": (Part(1 << 60, 1, 1, True),)}):
+        segment = replace(epoch.segments[0], **wrong)
+        broken = replace(made, tracks=(replace(track, epochs=(replace(epoch, segments=(segment,)),)),))
+        with pytest.raises(ManifestFault, match="too large"):
+            broken.to_bytes()

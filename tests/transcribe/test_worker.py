@@ -22,6 +22,7 @@ from tests.recordings import Sound, put_recording, write_silence
 from tests.speech_scoring import Span, character_error_rate, percentile, spanning, start_errors_s
 from tests.transcribe.installation import Database, WorkerProcess
 from transcribe.script import simplified
+from transcribe.worker import FORGET_AFTER_MS
 
 PROMPT = "以下是普通话的句子"
 START_MS = {"hq": 0, "station": 3_000, "villager": 5_000}
@@ -151,6 +152,12 @@ def test_a_killed_worker_goes_on_at_the_last_finished_step(
     assert steps_kept(store.settings, transcript_id) == ["prepare", *["windows", "recognise"] * 3, "finish"]
     assert {line["peer_id"] for line in database.lines(transcript_id)} == set(START_MS)
     wait(lambda: not any((store.settings.data_dir / "work" / "worker-1").iterdir()), what="decoded sound removed")
+    with closing(sqlite3.connect(store.settings.data_dir / "db" / "jobs.sqlite", timeout=20)) as link:
+        ended = "update workflow_status set updated_at = updated_at - ? where workflow_uuid = ? and status = 'SUCCESS'"
+        assert link.execute(ended, (FORGET_AFTER_MS, transcript_id)).rowcount == 1
+        link.commit()
+    wait(lambda: not steps_kept(store.settings, transcript_id), what="an hour later the words are in the store alone")
+    assert database.row(transcript_id)["state"] == "done"
 
 
 @pytest.mark.timeout(300)

@@ -32,7 +32,7 @@ class CopyState(StrEnum):
     EXPIRED = "expired"
 
 
-_OPEN: Final = frozenset({CopyState.ASKED, CopyState.APPROVED, CopyState.READY, CopyState.FAILED})
+OPEN: Final = frozenset({CopyState.ASKED, CopyState.APPROVED, CopyState.READY, CopyState.FAILED})
 
 
 def may_decide(role: str, state: CopyState, asked_by: str, decider: str) -> bool:
@@ -53,14 +53,14 @@ def check_decision(state: CopyState, asked_by: str, decider: str, *, approve: bo
 
 def may_cancel(state: CopyState, asked_by: str, who: str) -> bool:
     """True for whoever asked, as long as there is something to cancel."""
-    return state in _OPEN and asked_by == who
+    return state in OPEN and asked_by == who
 
 
 def check_cancel(state: CopyState, asked_by: str, who: str) -> None:
     """Raises Refused `copy_not_own`, `copy_over`."""
     if asked_by != who:
         raise Refused("copy_not_own")
-    if state not in _OPEN:
+    if state not in OPEN:
         raise Refused("copy_over")
 
 

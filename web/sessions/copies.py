@@ -128,6 +128,15 @@ async def expire(database: Database, county: str, now_ms: int) -> list[str]:
     return [row.id for row in rows]
 
 
+async def end_all(db: AsyncSession, session_id: str, now_ms: int) -> None:
+    """The recording is deleted: nothing more is made of it, and what was not fetched goes in the maker's next round."""
+    states = [state.value for state in rules.OPEN]
+    query = select(ExportRequest).where(ExportRequest.session_id == session_id, ExportRequest.state.in_(states))
+    for row in await db.scalars(query):
+        row.state = CopyState.EXPIRED.value
+        _note(db, row, SYSTEM, "export.expire", now_ms, {})
+
+
 async def load(db: AsyncSession, copy_id: str) -> ExportRequest | None:
     """One row, no other writer's until the transaction ends."""
     query = select(ExportRequest).where(ExportRequest.id == copy_id)

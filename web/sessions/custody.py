@@ -12,6 +12,7 @@ import asyncio
 import contextlib
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Final, Literal
 
 import structlog
@@ -19,9 +20,11 @@ from sqlalchemy import select, update
 from sqlalchemy.exc import SQLAlchemyError
 
 from storage.database.engine import Database
-from storage.database.models import Session, SessionKeeping, Tombstone
-from storage.objects import LockProbe, StoreAway, StoreError
+from storage.database.models import Session, SessionKeeping, Tombstone, Transcript
+from storage.layout import transcript_folder
+from storage.objects import LockProbe, ObjectStore, StoreAway, StoreError, open_copy
 from storage.objects.locking import find_out, keep_version, protect
+from storage.second_store import copy_checked
 from storage.settings import Settings
 from web.casework.retention import Keeping, kept_until_utc_ms, wants_hold
 from web.media.store import StoreDoor
@@ -55,6 +58,8 @@ class Custody:
         """What the store did with a locked object; None before it could be asked, and with `s3_lock` off."""
         self.refused: set[str] = set()
         """Sessions whose objects the store would not lock or keep."""
+        self._uncopied: set[str] | None = None
+        """Sessions whose transcripts may not be in the second store; None: all, looked up in the first round."""
 
     def hurry(self) -> None:
         """Something was changed: tell the store now."""
@@ -81,6 +86,7 @@ class Custody:
         wanted = await self._pending()
         for item in wanted:
             await self._tell(item)
+        await self._copy()
         return len(wanted) == AT_ONCE and not self.refused
 
     async def _find_out(self) -> None:
@@ -150,7 +156,38 @@ class Custody:
             self.refused.add(wanted.session_id)
             return
         self.refused.discard(wanted.session_id)
+        if self._uncopied is not None:
+            self._uncopied.add(wanted.session_id)
         await self._note(wanted, locked=locks)
+
+    async def _copy(self) -> None:
+        """Transcripts to the second store: the recorder's own way there ended with the seal. Nothing waits for it."""
+        if self._uncopied is None:
+            query = select(Transcript.session_id).where(Transcript.county == self._settings.county)
+            async with self._database.read() as db:
+                self._uncopied = set(await db.scalars(query.where(Transcript.result_key.is_not(None))))
+        for session_id in sorted(self._uncopied):
+            try:
+                await self._store.call(partial(self._copy_transcripts, session_id))
+            except StoreAway as error:
+                log.warning("transcripts_not_copied", waiting=len(self._uncopied), reason=str(error))
+                return
+            except StoreError as error:
+                log.error("transcript_not_copied", session=session_id, reason=str(error))
+                continue
+            self._uncopied.discard(session_id)
+
+    def _copy_transcripts(self, session_id: str, store: ObjectStore) -> None:
+        """Raises StoreError."""
+        copy = open_copy(self._settings)
+        if copy is None:
+            return
+        copy.ensure_bucket()
+        folder = transcript_folder(self._settings.county, session_id)
+        there = {(item.key, item.bytes) for item in copy.list(folder)}
+        for item in store.list(folder):
+            if (item.key, item.bytes) not in there:
+                copy_checked(store, copy, item.key, *store.stored_sha256(item.key))
 
     async def _note(self, wanted: Wanted, *, locked: bool) -> None:
         """What the store took; a row that was changed meanwhile stays pending."""

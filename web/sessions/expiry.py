@@ -14,16 +14,24 @@ from dataclasses import dataclass
 from typing import Final
 
 import structlog
-from sqlalchemy import ColumnElement, and_, delete, or_, select
+from sqlalchemy import ColumnElement, and_, delete, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from storage.database.engine import Database
-from storage.database.models import Session, SessionKeeping, Tombstone, Transcript, TranscriptLine
+from storage.database.models import (
+    Derivative,
+    Session,
+    SessionKeeping,
+    Tombstone,
+    Transcript,
+    TranscriptLine,
+)
 from storage.layout import manifest_key, session_folder
 from storage.objects import ObjectMissing, ObjectStore, StoreRefused
 from storage.objects.locking import MANIFEST_LIMIT_BYTES
 from storage.settings import Settings
 from web.casework.retention import DAY_MS, Keeping, is_due, kept_until_utc_ms
+from web.sessions import copies
 from web.sessions.audit import SYSTEM, note
 
 log = structlog.get_logger(__name__)
@@ -172,13 +180,24 @@ class Expiry:
         async with self._database.begin() as db:
             stone = await db.get(Tombstone, session_id, with_for_update=True)
             assert stone is not None, "it was begun"
-            mine = select(Transcript.id).where(Transcript.session_id == session_id)
-            await db.execute(delete(TranscriptLine).where(TranscriptLine.transcript_id.in_(mine)))
+            await _forget_content(db, session_id)
+            await copies.end_all(db, session_id, now_ms)
             stone.done_utc_ms = now_ms
             data = {"objects": stone.objects, "bytes": stone.bytes, "manifest_sha256": stone.manifest_sha256}
             note(db, stone.county, SYSTEM, "session.expired", session_id, now_ms, data)
         log.info("expiry_done", session=session_id, **data)
         return stone
+
+
+async def _forget_content(db: AsyncSession, session_id: str) -> None:
+    """What the rows say of the content, or where objects lay that are gone. That they were there stays known."""
+    mine = select(Transcript.id).where(Transcript.session_id == session_id)
+    await db.execute(delete(TranscriptLine).where(TranscriptLine.transcript_id.in_(mine)))
+    # The options hold the words that were given to the engine to expect: names of people.
+    transcripts = update(Transcript).where(Transcript.session_id == session_id)
+    await db.execute(transcripts.values(result_key=None, options=None))
+    made = update(Derivative).where(Derivative.session_id == session_id)
+    await db.execute(made.values(result_key=None, bytes=None, sha256=None, options={}, state="cancelled"))
 
 
 def _keeping(row: SessionKeeping, session: Session) -> Keeping:

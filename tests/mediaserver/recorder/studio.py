@@ -52,6 +52,7 @@ class Publisher:
         self.studio, self.session, self.stream, self.peer, self.source = studio, session, stream, peer, source
         self.number = 0
         self.sent = 0
+        self.sent_at_ms: list[int] = []
         self.next_report_ms = 0
         self.lose: Callable[[int], bool] = lambda sequence: False
         self.open()
@@ -91,6 +92,19 @@ class Publisher:
                 if not self.lose(packet[2] << 8 | packet[3]):
                     self.studio.feed.packet(self.number, packet, arrival)
                     self.sent += 1
+                    self.sent_at_ms.append(self.stream.at_ms)
+
+
+class PlayedRing(FeedRing):
+    """Media are played faster than life: only the packets behind let go what is too old, however slow the machine."""
+
+    def expire(self, steady_us: int) -> None:
+        """See above."""
+
+    def unacknowledged(self, track: int) -> int:
+        """Records of a track that are not yet on disk."""
+        kept = self._tracks[track]
+        return kept.last_number - kept.acknowledged
 
 
 class Studio:
@@ -106,7 +120,8 @@ class Studio:
             **{f"VIDEOHOME_{name.upper()}": value for name, value in settings.items()},
         }
         self.settings = Settings(data_dir=data_dir)
-        self.feed = FeedServer()
+        self.ring = PlayedRing()
+        self.feed = FeedServer(ring=self.ring)
         self.recorder: asyncio.subprocess.Process | None = None
         self.store: asyncio.subprocess.Process | None = None
         self.media_ms = 0
@@ -159,7 +174,8 @@ class Studio:
     async def new_boot(self) -> None:
         """The mediaserver dies and comes back."""
         await self.feed.close()
-        self.feed = FeedServer(ring=FeedRing())
+        self.ring = PlayedRing()
+        self.feed = FeedServer(ring=self.ring)
         await self.feed.start(self.settings.run_dir / "feed.sock")
 
     async def close(self) -> None:
@@ -192,9 +208,10 @@ class Studio:
     async def play(self, seconds: float, *publishers: Publisher, speed: float = SPEED) -> None:
         """Let the publishers send for so long."""
         started, from_ms = time.monotonic(), self.media_ms
-        while self.media_ms - from_ms < seconds * 1000:
+        length_ms = round(seconds * 1000)
+        while self.media_ms - from_ms < length_ms:
             await asyncio.sleep(0.01)
-            self.media_ms = from_ms + min(round(seconds * 1000), round((time.monotonic() - started) * speed * 1000))
+            self.media_ms = from_ms + min(length_ms, round((time.monotonic() - started) * speed * 1000))
             for publisher in publishers:
                 publisher.send_due()
 

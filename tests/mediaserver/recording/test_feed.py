@@ -22,7 +22,7 @@ from mediaserver.recording.feed import (
     parse_session,
     session_json,
 )
-from mediaserver.recording.ring import FeedRing
+from mediaserver.recording.ring import KEEP_US, FeedRing
 
 
 def packet(sequence: int, size: int = 100) -> bytes:
@@ -84,6 +84,23 @@ def test_a_new_reader_gets_what_was_not_acknowledged() -> None:
     fill(ring, 1, range(100, 110))
     ring.connect({1: first[59][1]})
     assert [number for _, number in drain(ring)] == list(range(first[59][1] + 1, first[59][1] + 51))
+
+
+def test_the_servers_clock_empties_no_memory() -> None:
+    """Rooms that began before and after it was set an hour on; age is counted on a clock that nobody sets."""
+    ring = FeedRing()
+    for track, began_us in ((1, 0), (2, 3_600_000_000)):
+        ring.add_track(track)
+        for index in range(10):
+            ring.append(track, b"record", began_us + index * 1_000_000, index)
+    ring.expire(77)
+    ring.expire(77 + KEEP_US - 9_000_000)
+    assert ring.kept_bytes == 120 and ring.overflowed_packets == 0
+    ring.append(2, b"record", 3_610_000_000, 10)
+    ring.expire(77 + KEEP_US - 9_000_000 + 1)
+    assert (ring.kept_bytes, ring.overflowed_packets) == (120, 1), "the oldest of the track that got nothing more"
+    ring.expire(77 + KEEP_US + 1)
+    assert ring.kept_bytes == 42, "of the first track nothing"
 
 
 @pytest.mark.parametrize(("keep_us", "keep_bytes"), [(1_000_000, 1 << 30), (1 << 60, 5_000)])

@@ -5,23 +5,23 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from pathlib import Path
 
 import pytest
 from sqlalchemy import func, select, text
+from sqlalchemy.exc import IntegrityError, OperationalError
 
+from storage.database import engine
 from storage.database.engine import Database, open_database
-from storage.database.models import Place
+from storage.database.models import Place, RoomSet
 from storage.database.upgrade import upgrade_database
 from storage.ids import new_id
 from storage.settings import Settings
 
 
 @pytest.fixture
-async def database(tmp_path: Path) -> AsyncIterator[Database]:
-    settings = Settings(data_dir=tmp_path)
-    upgrade_database(settings)
-    database = open_database(settings)
+async def database(either: Settings) -> AsyncIterator[Database]:
+    upgrade_database(either)
+    database = open_database(either)
     yield database
     await database.close()
 
@@ -68,6 +68,25 @@ async def test_a_reader_sees_one_moment_beside_a_writer(database: Database) -> N
 
 
 async def test_references_are_checked(database: Database) -> None:
+    orphan = RoomSet(id=new_id(), county="default", place_id="nowhere", name="x", created_utc_ms=1)
+    with pytest.raises(IntegrityError):
+        async with database.begin() as db:
+            db.add(orphan)
+
+
+async def test_a_writer_waits_for_another_but_not_for_ever(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
     async with database.read() as db:
-        assert await db.scalar(text("PRAGMA foreign_keys")) == 1
-        assert await db.scalar(text("PRAGMA journal_mode")) == "wal"
+        sqlite = db.get_bind().dialect.name == "sqlite"
+        if sqlite:
+            assert await db.scalar(text("PRAGMA journal_mode")) == "wal"
+            assert await db.scalar(text("PRAGMA busy_timeout")) == 5_000
+            return
+    monkeypatch.setattr(engine, "WAIT_MS", 100)
+    async with database.begin() as first:
+        await first.execute(text("SELECT 1"))  # from its first statement on
+        with pytest.raises(OperationalError, match="lock timeout"):
+            async with database.begin() as db:
+                db.add(place("late"))
+    assert await count(database) == 0
+    async with database.begin() as db:
+        db.add(place("in time"))

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 from alembic import command
-from sqlalchemy import inspect, select
+from sqlalchemy import inspect, select, text
 from sqlalchemy.orm import Session as Orm
 
 from storage.database import upgrade as upgrading
@@ -52,17 +52,18 @@ def copies(settings: Settings) -> list[str]:
     return sorted(path.name for path in (settings.data_dir / "backup").glob("*"))
 
 
-def test_an_empty_folder_gets_the_whole_schema_and_no_copy(settings: Settings) -> None:
-    done = upgrade_database(settings)
+def test_an_empty_database_gets_the_whole_schema_and_no_copy(either: Settings) -> None:
+    done = upgrade_database(either)
     assert (done.before, done.after, done.copy) == (None, upgrading.head_revision(), None)
-    engine = sync_engine(settings)
+    assert upgrade_database(either).before == upgrading.head_revision()
+    engine = sync_engine(either)
     assert set(inspect(engine).get_table_names()) == {*Base.metadata.tables, "alembic_version"}
     engine.dispose()
 
 
-def test_migrations_and_models_say_the_same(settings: Settings) -> None:
-    upgrade_database(settings)
-    engine = migration_engine(settings)
+def test_migrations_and_models_say_the_same(either: Settings) -> None:
+    upgrade_database(either)
+    engine = migration_engine(either)
     with engine.connect() as link:
         command.check(alembic_config(link))
     engine.dispose()
@@ -172,6 +173,36 @@ def test_a_migration_that_fails_leaves_the_old_database_usable(settings: Setting
         link.execute("DROP TABLE session_event")
         link.commit()
     assert upgrade_database(settings).before == "0001"
+
+
+def test_each_migration_on_either_database_keeps_what_is_there_and_a_failing_one_undoes_itself(
+    either: Settings,
+) -> None:
+    """From the first version, with a transcript in it; the first attempt stops at a table of another's making."""
+    engine = migration_engine(either)
+    with engine.begin() as link:
+        command.upgrade(alembic_config(link), "0001")
+        columns = {column["name"]: column for column in inspect(link).get_columns("transcript")}
+        values = {
+            name: 0 if column["type"].python_type in (int, float, bool) else "{}" if name == "options" else name
+            for name, column in columns.items()
+            if not column["nullable"]
+        }
+        names = ", ".join(values)
+        link.execute(text(f"INSERT INTO transcript ({names}) VALUES (:{', :'.join(values)})"), values)
+        link.exec_driver_sql("CREATE TABLE session_event (id VARCHAR)")
+    with pytest.raises(UpgradeFault, match="nothing was changed"):
+        upgrade_database(either)
+    with engine.begin() as link:
+        assert not inspect(link).has_table("session") and inspect(link).has_table("session_event")
+        link.exec_driver_sql("DROP TABLE session_event")
+    engine.dispose()
+    assert upgrade_database(either).before == "0001"
+    engine = sync_engine(either)
+    with Orm(engine) as db:
+        (row,) = db.scalars(select(Transcript))
+        assert row.id == "id" and db.get_one(Session, row.session_id).state == "ended"
+    engine.dispose()
 
 
 def test_a_broken_reference_undoes_the_migration(settings: Settings) -> None:

@@ -17,7 +17,8 @@ from rich.console import Console
 
 from storage import layout
 from storage.cli import verify as verify_command
-from storage.database.models import Session
+from storage.database.models import Session, Transcript, TranscriptLine
+from storage.ids import new_id
 from storage.objects import open_store
 from tests.recordings import Sound, put_recording, write_silence
 from tests.web.front import Browser, Reply
@@ -29,6 +30,7 @@ from web.api.custody_shapes import CopyList, CopyShape
 from web.casework.copies import KEPT_MS
 
 ASKED = {"purpose": "移送法院", "recipient": "永安法庭"}
+SAID = "</script>是我家的地。"
 PLAYER = "<!doctype html><title>x</title><!--record--><script>1</script>"
 
 
@@ -137,6 +139,50 @@ async def test_a_part_is_asked_for_approved_made_fetched_and_verified(stored: Ho
 
 async def _empty(house: House) -> bool:
     return not list((house.settings.data_dir / "copies").iterdir())
+
+
+async def transcribed(house: House, session_id: str) -> None:
+    """Three lines of the first endpoint and one of the other, and the engine's result in the store."""
+    county, transcript_id = house.settings.county, new_id()
+    key = layout.transcript_key(county, session_id, transcript_id)
+    result = {"model": {"name": "base", "digest": "ab"}, "options": {}, "libraries": {}, "manifest_sha256": "cd"}
+    await asyncio.to_thread(open_store(house.settings).put_bytes, key, json.dumps(result).encode())
+    async with house.front.app[DATABASE].begin() as db:
+        facts = {"county": county, "session_id": session_id, "state": "done", "language": "zh", "created_utc_ms": 1}
+        db.add(Transcript(id=transcript_id, result_key=key, **facts))
+        await db.flush()
+        said = [(2_000, "p1", "太早。"), (13_000, "p1", SAID), (14_000, "p2", "别人说。"), (25_000, "p1", "太晚。")]
+        for n, (at_ms, peer_id, text) in enumerate(said):
+            line = {"start_ms": at_ms, "end_ms": at_ms + 900, "peer_id": peer_id, "speaker": peer_id, "flags": []}
+            db.add(TranscriptLine(transcript_id=transcript_id, n=n, text=text, **line))
+
+
+async def test_what_was_said_goes_along_as_far_as_it_was_copied(stored: House, tmp_path: Path) -> None:
+    officer = await stored.front.signed_in("station_officer")
+    clerk = await stored.front.signed_in("clerk", name="赵书记员")
+    leader = await stored.front.signed_in("administrator", name="钱科长")
+    session_id = await recorded(stored, officer, tmp_path)
+    part = {"from_ms": 12_000, "to_ms": 19_000, "track_ids": ["p1-mic"], "formats": ["docx", "srt", "json"]}
+    assert (await ask(clerk, session_id, **part)).code == "transcript_not_ready"
+    await transcribed(stored, session_id)
+    copy_id = CopyShape.model_validate((await ask(clerk, session_id, **part)).body).id
+    assert (await leader.post(f"/api/copies/{copy_id}/decision", {"approve": True})).status == 200
+    await in_state(clerk, copy_id, "ready")
+    _, body, _ = await read(clerk, f"/api/copies/{copy_id}/file")
+    with zipfile.ZipFile(io.BytesIO(body)) as pack:
+        pack.extractall(tmp_path / "copy")
+    copy = tmp_path / "copy"
+    assert SAID in (copy / "transcript.srt").read_text("utf-8-sig")
+    assert [line["text"] for line in json.loads((copy / "transcript.json").read_bytes())["lines"]] == [SAID]
+    assert (copy / "transcript.docx").read_bytes()[:2] == b"PK"
+    page = (copy / "player.html").read_text("utf-8")
+    assert "\\u003c/script>是我家的地。" in page and page.count("</script>") == 2, "no line ends the page's script"
+    for path in [copy / "transcript.srt", copy / "player.html"]:
+        assert not any(word in path.read_text("utf-8") for word in ("太早", "太晚", "别人说"))
+    status, said = verified(stored, copy)
+    assert status == 0 and "Not covered" not in said, said
+    (copy / "transcript.srt").write_bytes((copy / "transcript.srt").read_bytes().replace(b"13", b"14"))
+    assert verified(stored, copy)[0] == 1
 
 
 async def test_refused_cancelled_and_impossible_copies_leave_nothing(stored: House, tmp_path: Path) -> None:

@@ -9,7 +9,10 @@ import subprocess
 import sys
 
 import pytest
+from sqlalchemy import select
 
+from storage.database.models import Derivative, ExportRequest, Transcript
+from storage.ids import new_id
 from storage.objects import ObjectStore, StoreAway
 from tests.web.sessions.keeping_house import DAY_MS, SEGMENTS, KeepingHouse
 from tests.web.sessions.keeping_house import house as house  # with a store
@@ -107,6 +110,29 @@ async def test_a_deletion_leaves_its_tombstone_and_the_pages_say_so(house: Keepi
     [told] = (await clerk.get("/api/keeping")).body["expired"]
     assert (told["session_id"], told["objects"]) == (session_id, SEGMENTS + 1)
     assert (await clerk.get(f"/api/sessions/{session_id}")).status == 200, "what happened stays known"
+
+
+async def test_nothing_of_the_content_stays_in_the_rows(house: KeepingHouse) -> None:
+    session_id, county = await old(house), house.settings.county
+    base = {"county": county, "session_id": session_id}
+    facts = {"purpose": "移送", "recipient": "法庭", "formats": ["srt"], "language": "zh-CN", "asked_by_name": "赵"}
+    async with house.front.app[DATABASE].begin() as db:
+        transcript = (await db.scalars(select(Transcript).where(Transcript.session_id == session_id))).one()
+        transcript.result_key, transcript.options = "somewhere", {"hotwords": ["王建国"]}
+        made = {"kind": "composite", "state": "done", "options": {}, "result_key": "k", "created_utc_ms": 1}
+        db.add(Derivative(id=new_id(), **made, **base))
+        for state in ("ready", "asked", "refused"):
+            db.add(ExportRequest(id=new_id(), state=state, asked_by="a", asked_utc_ms=1, **base, **facts))
+    [item] = await expiry(house).due()
+    await expiry(house).delete(item)
+    async with house.front.app[DATABASE].read() as db:
+        transcript = (await db.scalars(select(Transcript).where(Transcript.session_id == session_id))).one()
+        derivative = (await db.scalars(select(Derivative).where(Derivative.session_id == session_id))).one()
+        copies = list(await db.scalars(select(ExportRequest).where(ExportRequest.session_id == session_id)))
+    assert (transcript.result_key, transcript.options, await house.lines(session_id)) == (None, None, 0)
+    assert (derivative.result_key, derivative.state) == (None, "cancelled")
+    assert sorted(copy.state for copy in copies) == ["expired", "expired", "refused"]
+    assert len([1 for action, _, _ in await house.audited(session_id) if action == "export.expire"]) == 2
 
 
 async def test_nothing_goes_a_millisecond_before_its_time(house: KeepingHouse) -> None:

@@ -9,13 +9,20 @@ from pathlib import Path
 
 import pytest
 from rich.console import Console
+from sqlalchemy import select
 
 from storage import layout
 from storage.cli import verify
-from storage.objects import ObjectLock, StoreRefused
+from storage.database.engine import sync_engine
+from storage.database.models import Transcript
+from storage.ids import new_id
+from storage.layout import transcript_key
+from storage.objects import ObjectLock, StoreAway, StoreRefused, open_store
 from tests.embedded_store import EmbeddedStore
 from tests.web.sessions.keeping_house import DAY_MS, SEGMENTS, KeepingHouse
 from tests.web.sessions.keeping_house import house as house  # with a store
+from transcribe.rows import TranscriptRows
+from web.api.core import DATABASE
 
 
 @pytest.fixture
@@ -51,6 +58,36 @@ async def test_a_sealed_recording_is_locked_for_the_default_class(house: Keeping
         with pytest.raises(StoreRefused):
             house.store.delete(key)
     assert await status(house) == ("ok", "lock_enforced")
+
+
+async def test_a_transcript_that_comes_later_is_locked_too_and_goes_to_the_second_store(
+    house: KeepingHouse, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    session_id = await house.sealed(house.clock())
+    await house.running.custody.work()
+    async with house.front.app[DATABASE].read() as db:
+        transcript = (await db.scalars(select(Transcript).where(Transcript.session_id == session_id))).one()
+    key = transcript_key(house.settings.county, session_id, transcript.id)
+    await asyncio.to_thread(house.store.put_bytes, key, '{"text": "话"}'.encode())
+    engine = sync_engine(house.settings)
+    await asyncio.to_thread(TranscriptRows(engine).finish, transcript.id, key, [], 1)
+    engine.dispose()
+    second = open_store(house.settings.model_copy(update={"s3_bucket": f"b-{new_id()}"}))
+    monkeypatch.setattr("web.sessions.custody.open_copy", lambda settings: second)
+    with monkeypatch.context() as away:
+        away.setattr(second, "ensure_bucket", _away)
+        await house.running.custody.work()
+    assert not (await house.row(session_id)).lock_pending, "the first store waits for no second"
+    with pytest.raises(StoreRefused):
+        await asyncio.to_thread(house.store.delete, key)
+    await house.running.custody.work()
+    assert (await asyncio.to_thread(house.store.lock_of, key)).mode == "governance"
+    copied = await asyncio.to_thread(second.stored_sha256, key)
+    assert copied == await asyncio.to_thread(house.store.stored_sha256, key)
+
+
+def _away() -> None:
+    raise StoreAway("The second store is away.")
 
 
 async def test_a_class_changes_the_time_and_the_store_follows_but_never_back(house: KeepingHouse) -> None:

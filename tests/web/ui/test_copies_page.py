@@ -11,9 +11,12 @@ from playwright.async_api import Browser, expect
 
 from tests.acceptance.picture import READ_NUMBER_JS
 from tests.web.sessions.house import House
+from tests.web.ui.conftest import lines
 from tests.web.ui.recording import Recording
 from tests.web.ui.test_record_served import house as house  # the same programs
 from tests.web.ui.test_record_served import open_as, sealed_session
+
+COPIED_MS = 18_000
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -34,6 +37,8 @@ async def test_from_the_asking_to_the_playing_without_a_network(
     await page.locator("[data-test=copy-to]").fill("一分")
     await expect(page.locator("[data-test=copy-send]")).to_be_disabled()
     await page.locator("[data-test=copy-to]").fill("0:18")
+    for kind in ("Word", "JSON"):
+        await page.locator(".copy-choices label").filter(has_text=kind).locator("input").check()
     await page.locator("[data-test=copy-send]").click()
     await expect(page.locator("[data-test=copy-state]")).to_have_text("等待批准")
     await expect(page.locator("[data-test=copy-decide]")).to_have_count(0)
@@ -51,6 +56,7 @@ async def test_from_the_asking_to_the_playing_without_a_network(
     await (await waited.value).save_as(tmp_path / "copy.zip")
     with zipfile.ZipFile(tmp_path / "copy.zip") as pack:
         pack.extractall(tmp_path / "copy")
+        assert {"transcript.docx", "transcript.json"} <= set(pack.namelist())
     await page.goto(f"{house.front.url}sessions/{session_id}/custody")
     actions = page.locator("[data-test=custody-row] td:nth-child(3)")
     await expect(actions.filter(has_text="下载复制件")).to_have_count(1)
@@ -80,6 +86,9 @@ async def played_from_disc(chromium: Browser, folder: Path) -> None:
     await chooser.set_input_files(folder)
     await expect(page.locator("[data-test=player]")).to_be_visible()
     await expect(page.locator("[data-test=offline-missing]")).to_have_count(0)
+    said = page.locator("[data-test=transcript-line]")
+    await expect(said).to_have_count(len([line for line in lines(60) if line["start_ms"] < COPIED_MS]))
+    await expect(said.first).to_contain_text("第0行，说的是宅基地的事。")
     play = page.locator("[data-test=player-play]")
     await play.click()
     await expect(play).to_have_attribute("data-state", "playing", timeout=30_000)

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import json
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -96,11 +97,15 @@ async def sealed_session(house: House, officer: Person, recording: Recording) ->
     values = {"state": "ended", "recording": "stopped", "recording_started_utc_ms": ORIGIN_UTC_MS}
     times = {"started_utc_ms": ORIGIN_UTC_MS, "ended_utc_ms": ORIGIN_UTC_MS + LENGTH_MS, "duration_ms": LENGTH_MS}
     transcript_id = new_id()
+    result_key = layout.transcript_key(county, session_id, transcript_id)
+    result = {"model": {"name": "base", "digest": "ab"}, "options": {}, "libraries": {}, "manifest_sha256": "cd"}
+    await asyncio.to_thread(store.put_bytes, result_key, json.dumps(result).encode())
     async with house.front.app[DATABASE].begin() as db:
         changed = update(Session).where(Session.id == session_id)
         await db.execute(changed.values(**values, **times, manifest_key=key, complete=True))
         job = {"county": county, "session_id": session_id, "state": "done", "progress": 1.0, "language": "zh"}
-        db.add(Transcript(id=transcript_id, **job, model="base", created_utc_ms=1, finished_utc_ms=2))
+        done = {"model": "base", "created_utc_ms": 1, "finished_utc_ms": 2, "result_key": result_key}
+        db.add(Transcript(id=transcript_id, **job, **done))
         await db.flush()
         for line in lines(60):
             db.add(TranscriptLine(transcript_id=transcript_id, **{k: v for k, v in line.items() if k != "turn"}))
