@@ -13,6 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from storage.database.models import Attendee, Consent, Participant, Place, Session, SessionEvent, Transcript
 from web.casework import consent as rules
+from web.casework import marks as mark_rules
 from web.casework import moderation
 from web.casework.doors import WATCHER
 from web.casework.refusal import Refused
@@ -39,6 +40,8 @@ class SessionRows:
     """Each attendee's newest word, by attendee id."""
     events: list[SessionEvent] = field(default_factory=list)
     """Only read for one session's page."""
+    mark_events: list[SessionEvent] = field(default_factory=list)
+    """All that were ever written of markers and sections; only read for one session's page, too."""
 
     def facts(self, viewer: Viewer) -> SessionFacts:
         """What the rules of visibility need."""
@@ -87,6 +90,10 @@ class SessionRows:
         Who only watches is neither seen nor heard."""
         return [self.endpoint(p) for p in self.participants if p.kind not in ("camera", WATCHER)]
 
+    def marks(self) -> mark_rules.Marks:
+        """Markers and sections as they stand; times are UTC ms."""
+        return mark_rules.told((event.type, event.data, event.utc_ms) for event in self.mark_events)
+
     @property
     def order(self) -> RecordingOrder:
         """The recording order in force."""
@@ -133,6 +140,8 @@ async def load_one(db: AsyncSession, session_id: str, *, lock: bool = False) -> 
     events = select(SessionEvent).where(SessionEvent.session_id == session_id)
     newest = events.order_by(SessionEvent.utc_ms.desc(), SessionEvent.id.desc()).limit(_MOST_EVENTS)
     found[0].events = list(reversed((await db.scalars(newest)).all()))
+    marked = events.where(SessionEvent.type.in_(mark_rules.EVENTS)).order_by(SessionEvent.utc_ms, SessionEvent.id)
+    found[0].mark_events = list(await db.scalars(marked))
     return found[0]
 
 

@@ -30,6 +30,7 @@ from web.sessions.doors import Doors
 from web.sessions.keeper import Keeper
 from web.sessions.keeping import KeepingDesk
 from web.sessions.live import Live
+from web.sessions.marks import MarkDesk
 from web.sessions.moderation import Moderator
 from web.sessions.playback import ManifestShelf
 from web.webhooks.outbox import Outbox
@@ -56,6 +57,7 @@ class Running:
     doors: Doors
     custody: Custody
     keeping: KeepingDesk
+    marks: MarkDesk
 
 
 RUNNING: Final = web.AppKey("running", Running)
@@ -95,6 +97,7 @@ def add_to(app: web.Application) -> None:
         Doors(delivery),
         custody,
         KeepingDesk(delivery, custody, settings),
+        MarkDesk(delivery),
     )
     app[SIGN_IN_ENDED] += [live.sign_in_ended, relays.sign_in_ended]
     app.cleanup_ctx.append(_work)

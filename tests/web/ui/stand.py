@@ -226,6 +226,7 @@ def detail(**changes: Any) -> dict[str, Any]:
         ],
         "missing_consents": [],
         "consent_text_version": "1",
+        "marks": {"may_mark": False, "markers": [], "sections": []},
         "events": [],
         **changes,
     }
