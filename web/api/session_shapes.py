@@ -3,15 +3,17 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
 from web.api.core import Body
+from web.casework.marks import LONGEST_LABEL
 
 SessionId = Annotated[str, StringConstraints(min_length=1, max_length=26)]
 Title = Annotated[str, StringConstraints(min_length=1, max_length=120, pattern=r"^[^\x00-\x1f\x7f]+$")]
 PersonName = Annotated[str, StringConstraints(min_length=1, max_length=60, pattern=r"^[^\x00-\x1f\x7f]+$")]
+MarkName = Annotated[str, StringConstraints(max_length=LONGEST_LABEL, pattern=r"^[^\x00-\x1f\x7f]*$")]
 SpokenLanguage = Literal["zh", "en"]
 AttendeeKind = Literal[
     "officer",
@@ -156,6 +158,34 @@ class SourceAlarmShape(Exact):
     since_utc_ms: int
 
 
+class MarkerShape(Exact):
+    """A moment that somebody marked; `mine`: by the caller."""
+
+    id: str
+    label: str
+    utc_ms: UtcMs
+    by_name: str
+    mine: bool
+
+
+class SectionShape(Exact):
+    """A named stretch of the record; the end is null while it goes on."""
+
+    id: str
+    label: str
+    from_utc_ms: UtcMs
+    to_utc_ms: UtcMs | None
+    by_name: str
+
+
+class MarksShape(Exact):
+    """Markers and sections as they stand."""
+
+    may_mark: bool
+    markers: list[MarkerShape]
+    sections: list[SectionShape]
+
+
 class SessionDetail(SessionSummary):
     """Everything about one session."""
 
@@ -166,7 +196,15 @@ class SessionDetail(SessionSummary):
     moderation: ModerationShape
     alarms: list[SourceAlarmShape]
     """What is wrong with a camera or microphone at this moment."""
+    marks: MarksShape
     events: list[SessionEventShape]
+
+
+class MarkPut(Exact):
+    """What was set, and the session after it."""
+
+    id: str
+    session: SessionDetail
 
 
 class SessionList(Exact):
@@ -341,3 +379,22 @@ class RecordingBody(Body):
 
     step: Literal["start", "pause", "resume"]
     reason: Annotated[str, StringConstraints(max_length=200)] = ""
+
+
+class MarkBody(Body):
+    """A press of the marker's or a section's button. A section needs a label, a marker gets one also afterwards."""
+
+    kind: Literal["marker", "section"]
+    label: MarkName = ""
+
+    @model_validator(mode="after")
+    def _section_is_named(self) -> Self:
+        if self.kind == "section" and not self.label.strip():
+            raise ValueError("a section needs a label")
+        return self
+
+
+class MarkLabel(Body):
+    """What a marker or section is called from now on."""
+
+    label: Annotated[MarkName, StringConstraints(min_length=1)]

@@ -31,6 +31,11 @@ STEPS: Final = (
     "session.create",
     "session.rename",
     "session.end",
+    "session.marker",
+    "session.section",
+    "session.section_ended",
+    "session.mark_labelled",
+    "session.mark_removed",
     "recording.started",
     "recording.paused",
     "recording.resumed",
@@ -44,4 +49,4 @@ STEPS: Final = (
 def word_of(action: str) -> str:
     """Name of the action's text: `custody-action-…`, or the one for all others."""
     known = action in TOUCHES or action in STEPS
-    return f"custody-action-{action.replace('.', '-') if known else 'other'}"
+    return f"custody-action-{action.replace('.', '-').replace('_', '-') if known else 'other'}"

@@ -25,9 +25,12 @@ from web.documents.record import (
     ConsentGiven,
     DocumentEndpoint,
     DocumentLine,
+    DocumentMarker,
     DocumentPerson,
+    DocumentSection,
     RecordDocument,
     clock_text,
+    in_order,
     local_time,
 )
 
@@ -59,8 +62,14 @@ def docx_bytes(document: RecordDocument, words: Words, zone: tzinfo) -> bytes:
     made.add_heading(words("document-lines"), 1)
     if not document.lines:
         made.add_paragraph(words("document-no-lines"))
-    for line in document.lines:
-        _line(made, line, words)
+    for entry in in_order(document):
+        match entry:
+            case DocumentSection():
+                made.add_heading(_clean(f"{entry.label}　{clock_text(entry.from_ms)}"), 2)
+            case DocumentMarker():
+                _marker(made, entry, words)
+            case _:
+                _line(made, entry, words)
     _making(made, document, words, zone)
     out = io.BytesIO()
     made.save(out)
@@ -101,7 +110,12 @@ def _set_up(made: Any, document: RecordDocument | CertificateDocument, words: Wo
     section.page_width, section.page_height = Cm(21.0), Cm(29.7)
     section.left_margin = section.right_margin = Cm(2.6)
     section.top_margin = section.bottom_margin = Cm(2.4)
-    for name, size, font in (("Normal", 12, _BODY), ("Title", 20, _HEAD), ("Heading 1", 14, _HEAD)):
+    for name, size, font in (
+        ("Normal", 12, _BODY),
+        ("Title", 20, _HEAD),
+        ("Heading 1", 14, _HEAD),
+        ("Heading 2", 12, _HEAD),
+    ):
         style = made.styles[name]
         style.font.size = Pt(size)
         style.font.color.rgb = RGBColor(0, 0, 0)
@@ -250,6 +264,11 @@ def _line(made: Any, line: DocumentLine, words: Words) -> None:
     paragraph.add_run(_clean(line.text))
     if line.flags:
         _grey(paragraph.add_run(words("document-doubtful")))
+
+
+def _marker(made: Any, marker: DocumentMarker, words: Words) -> None:
+    named = words("document-marker-named", label=marker.label) if marker.label else words("document-marker")
+    _grey(made.add_paragraph().add_run(_clean(f"◆ [{clock_text(marker.at_ms)}] {named}")))
 
 
 def _making(made: Any, document: RecordDocument, words: Words, zone: tzinfo) -> None:

@@ -39,6 +39,8 @@ def json_bytes(document: RecordDocument) -> bytes:
             "options": dict(making.options),
             "libraries": dict(making.libraries),
         },
+        "sections": [asdict(section) for section in document.sections],
+        "markers": [asdict(marker) for marker in document.markers],
         "lines": [asdict(line) for line in document.lines],
         "printed_utc_ms": document.printed_utc_ms,
     }

@@ -55,6 +55,23 @@ class DocumentLine:
 
 
 @dataclass(frozen=True, slots=True)
+class DocumentSection:
+    """A named stretch on the session clock; `to_ms` None: up to the end."""
+
+    label: str
+    from_ms: int
+    to_ms: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class DocumentMarker:
+    """A moment on the session clock that somebody marked; the label may be empty."""
+
+    label: str
+    at_ms: int
+
+
+@dataclass(frozen=True, slots=True)
 class Making:
     """How the machine wrote it: everything that is needed to make it again."""
 
@@ -83,6 +100,21 @@ class RecordDocument:
     lines: tuple[DocumentLine, ...]
     making: Making
     printed_utc_ms: int
+    sections: tuple[DocumentSection, ...] = ()
+    markers: tuple[DocumentMarker, ...] = ()
+
+
+Entry = DocumentSection | DocumentMarker | DocumentLine
+
+
+def in_order(document: RecordDocument) -> list[Entry]:
+    """Lines with the sections and markers between them, by time: a heading comes before what was said after it."""
+    entries: list[tuple[int, int, Entry]] = [
+        *((section.from_ms, 0, section) for section in document.sections),
+        *((marker.at_ms, 1, marker) for marker in document.markers),
+        *((line.start_ms, 2, line) for line in document.lines),
+    ]
+    return [entry for _, _, entry in sorted(entries, key=lambda each: each[:2])]
 
 
 def clock_text(ms: int) -> str:

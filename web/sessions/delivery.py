@@ -19,7 +19,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from storage.access import CloseOrder, EventOrder, ModerateOrder, Recording, RemoveOrder, RoomOrder
 from storage.database.engine import Database
-from storage.database.models import Consent, Session, SessionEvent
+from storage.database.models import Consent, Participant, Session, SessionEvent
 from storage.ids import new_id
 from web.casework.consent import step_after_change
 from web.casework.refusal import Refused
@@ -85,9 +85,23 @@ class Step:
         if after is RecordingOrder.ON and session.recording_started_utc_ms is None:
             session.recording_started_utc_ms = self.now_ms
             self.told += [_consent_event(consent) for consent in self._valid_consents()]
+            self.told += [self._roster(participant) for participant in self._with_people()]
         event = _EVENT_OF[before, after]
         self.happened(event, {"reason": reason, "by": actor.named()})
         note(self.db, session.county, actor, event.replace("_", "."), session.id, self.now_ms, {"reason": reason})
+
+    def seated(self, participant: Participant) -> None:
+        """Who sits before this camera now, for the sealed record; a list from before the start goes in at the start."""
+        if self.rows.order is not RecordingOrder.OFF:
+            self.told.append(self._roster(participant))
+
+    def _with_people(self) -> list[Participant]:
+        return [participant for participant in self.rows.participants if self.rows.attendees.get(participant.id)]
+
+    def _roster(self, participant: Participant) -> EventOrder:
+        people = [{"name": a.name, "kind": a.kind} for a in self.rows.attendees.get(participant.id, [])]
+        facts = {"peer_id": participant.id, "name": participant.name, "place": participant.place_name}
+        return EventOrder(self.rows.session.id, "roster", {**facts, "people": people}, self.now_ms)
 
     def _valid_consents(self) -> list[Consent]:
         here = [attendee.id for people in self.rows.attendees.values() for attendee in people]

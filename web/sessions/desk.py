@@ -124,6 +124,7 @@ class Desk:
             check_may_join(viewer, rows.facts(viewer))
             mine = await own_participant(step, viewer, actor, place_name)
             rows.attendees[mine.id] = seated(step.db, rows.attendees.get(mine.id, []), mine.id, people, step.now_ms)
+            step.seated(mine)
             step.pause_if_needed(actor, CONSENT_MISSING)
 
     async def consent(self, viewer: Viewer, actor: Actor, session_id: str, given: ConsentWord) -> None:

@@ -18,6 +18,7 @@ from storage.integrity_code import integrity_code
 from storage.manifest import Epoch, Manifest, ManifestFault, Segment, Track
 from storage.objects import SHA256, ObjectMissing
 from storage.seal import SealBroken, load_key, read_sealed
+from web.casework import marks
 from web.media.store import StoreDoor
 
 log = structlog.get_logger(__name__)
@@ -108,6 +109,7 @@ def description_json(sealed: Sealed, session_id: str, duration_ms: int | None) -
     """Answer of `/playback`. Long for a long session: make it in a thread."""
     manifest, seal = sealed.manifest, sealed.manifest.seal
     assert seal is not None, "only a sealed manifest is verified"
+    marked = marks.told((event.type, event.data, event.at_ms) for event in manifest.events)
     value = {
         "origin_utc_ms": manifest.origin_utc_ms,
         "duration_ms": duration_ms if duration_ms is not None else end_ms(manifest),
@@ -129,6 +131,11 @@ def description_json(sealed: Sealed, session_id: str, duration_ms: int | None) -
             for gap in manifest.gaps
         ],
         "events": [{"at_ms": event.at_ms, "type": event.type, "data": event.data} for event in manifest.events],
+        "markers": [{"id": item.id, "label": item.label, "at_ms": item.at_ms} for item in marked.markers],
+        "sections": [
+            {"id": item.id, "label": item.label, "from_ms": item.from_ms, "to_ms": item.to_ms}
+            for item in marked.sections
+        ],
     }
     return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode()
 

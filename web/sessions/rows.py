@@ -22,6 +22,7 @@ from storage.database.models import (
     Transcript,
 )
 from web.casework import consent as rules
+from web.casework import marks as mark_rules
 from web.casework import moderation
 from web.casework.doors import WATCHER
 from web.casework.refusal import Refused
@@ -50,6 +51,8 @@ class SessionRows:
     """Only read for one session's page."""
     expired_utc_ms: int | None = None
     """When the recording began to be deleted at the end of its time; None while it is kept."""
+    mark_events: list[SessionEvent] = field(default_factory=list)
+    """All that were ever written of markers and sections; only read for one session's page, too."""
 
     def facts(self, viewer: Viewer) -> SessionFacts:
         """What the rules of visibility need."""
@@ -98,6 +101,10 @@ class SessionRows:
         Who only watches is neither seen nor heard."""
         return [self.endpoint(p) for p in self.participants if p.kind not in ("camera", WATCHER)]
 
+    def marks(self) -> mark_rules.Marks:
+        """Markers and sections as they stand; times are UTC ms."""
+        return mark_rules.told((event.type, event.data, event.utc_ms) for event in self.mark_events)
+
     @property
     def order(self) -> RecordingOrder:
         """The recording order in force."""
@@ -144,6 +151,8 @@ async def load_one(db: AsyncSession, session_id: str, *, lock: bool = False) -> 
     events = select(SessionEvent).where(SessionEvent.session_id == session_id)
     newest = events.order_by(SessionEvent.utc_ms.desc(), SessionEvent.id.desc()).limit(_MOST_EVENTS)
     found[0].events = list(reversed((await db.scalars(newest)).all()))
+    marked = events.where(SessionEvent.type.in_(mark_rules.EVENTS)).order_by(SessionEvent.utc_ms, SessionEvent.id)
+    found[0].mark_events = list(await db.scalars(marked))
     return found[0]
 
 

@@ -30,6 +30,7 @@ from web.sessions.doors import Doors
 from web.sessions.keeper import Keeper
 from web.sessions.keeping import KeepingDesk
 from web.sessions.live import Live
+from web.sessions.marks import MarkDesk
 from web.sessions.moderation import Moderator
 from web.sessions.playback import ManifestShelf
 from web.sessions.store_probe import StoreProbe
@@ -59,6 +60,7 @@ class Running:
     keeping: KeepingDesk
     alarms: Alarms
     probe: StoreProbe
+    marks: MarkDesk
 
 
 RUNNING: Final = web.AppKey("running", Running)
@@ -102,6 +104,7 @@ def add_to(app: web.Application) -> None:
         KeepingDesk(delivery, custody, settings),
         alarms,
         probe,
+        MarkDesk(delivery),
     )
     app[SIGN_IN_ENDED] += [live.sign_in_ended, relays.sign_in_ended]
     app.cleanup_ctx.append(_work)

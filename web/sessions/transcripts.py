@@ -16,7 +16,9 @@ from web.documents.record import (
     ConsentGiven,
     DocumentEndpoint,
     DocumentLine,
+    DocumentMarker,
     DocumentPerson,
+    DocumentSection,
     Making,
     RecordDocument,
 )
@@ -96,6 +98,7 @@ def document_of(
     """Everything that the documents show."""
     session = rows.session
     started_utc_ms = session.recording_started_utc_ms or session.started_utc_ms or session.created_utc_ms
+    marks = rows.marks()
     return RecordDocument(
         session_id=session.id,
         county=session.county,
@@ -110,4 +113,13 @@ def document_of(
         lines=tuple(lines),
         making=making,
         printed_utc_ms=now_ms,
+        sections=tuple(
+            DocumentSection(
+                section.label,
+                section.from_ms - started_utc_ms,
+                None if section.to_ms is None else section.to_ms - started_utc_ms,
+            )
+            for section in marks.sections
+        ),
+        markers=tuple(DocumentMarker(marker.label, marker.at_ms - started_utc_ms) for marker in marks.markers),
     )

@@ -15,6 +15,7 @@ from web.casework.progress import RecorderReport, recording_state, report_from_j
 from web.casework.refusal import Refused
 from web.casework.sessions import RecordingOrder, SessionState
 from web.casework.visibility import Viewer, check_may_join, check_may_lead, may_see
+from web.sessions.marks import may_mark
 from web.sessions.rows import SessionRows, person
 from web.sessions.watch import Watch
 
@@ -48,6 +49,7 @@ def detail(rows: SessionRows, viewer: Viewer, watch: Watch) -> dict[str, Any]:
         "consent_text_version": CURRENT.version,
         "moderation": _moderation(rows, viewer),
         "alarms": [asdict(alarm) for alarm in watch.sources],
+        "marks": _marks(rows, viewer),
         "events": [{"type": item.type, "data": item.data, "utc_ms": item.utc_ms} for item in rows.events],
     }
 
@@ -155,6 +157,34 @@ def _moderation(rows: SessionRows, viewer: Viewer) -> dict[str, Any]:
         "kept_out": [
             {"peer_id": row.id, "name": row.name, "place_name": row.place_name, "why": row.admission}
             for row in kept_out
+        ],
+    }
+
+
+def _marks(rows: SessionRows, viewer: Viewer) -> dict[str, Any]:
+    """Markers and sections as they stand."""
+    found = rows.marks()
+    return {
+        "may_mark": may_mark(rows, viewer),
+        "markers": [
+            {
+                "id": marker.id,
+                "label": marker.label,
+                "utc_ms": marker.at_ms,
+                "by_name": marker.by_name,
+                "mine": (marker.by_kind, marker.by_id) == (viewer.kind, viewer.id),
+            }
+            for marker in found.markers
+        ],
+        "sections": [
+            {
+                "id": section.id,
+                "label": section.label,
+                "from_utc_ms": section.from_ms,
+                "to_utc_ms": section.to_ms,
+                "by_name": section.by_name,
+            }
+            for section in found.sections
         ],
     }
 

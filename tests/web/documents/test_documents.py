@@ -17,7 +17,7 @@ from docx.oxml.ns import qn
 from tests.web.documents.example import LINES, document
 from web.documents.docx import docx_bytes
 from web.documents.plain_json import json_bytes
-from web.documents.record import clock_text, content_disposition, file_name
+from web.documents.record import DocumentMarker, DocumentSection, clock_text, content_disposition, file_name
 from web.documents.srt import srt_bytes
 from web.words import LANGUAGES, Words
 
@@ -93,6 +93,43 @@ def test_json_holds_everything() -> None:
     assert value["transcript"]["model_sha256"] == "d01c" * 16
     assert value["endpoints"][1]["people"][0]["consents"][1]["agreed"] is False
     assert value["transcript"]["state"] == "machine_draft"
+
+
+DIVIDED = {
+    "sections": (DocumentSection("听取陈述", 0, 8_000), DocumentSection("宣读\\N协议", 8_000, None)),
+    "markers": (DocumentMarker("", 8_400), DocumentMarker("争议焦点", 9_000)),
+}
+
+
+def test_sections_are_headings_before_what_was_said_in_them(all_words: Words) -> None:
+    data = docx_bytes(document(**DIVIDED), saying(all_words, "zh-CN"), SHANGHAI)
+    made = Document(io.BytesIO(data))
+    assert [p.text for p in made.paragraphs if p.style.name == "Heading 2"] == [
+        "听取陈述　00:00:00",
+        "宣读\\N协议　00:00:08",
+    ]
+    found = [p.text[:16] for p in made.paragraphs]
+    first, marked, second = (
+        next(n for n, text in enumerate(found) if text.startswith(start))
+        for start in ("听取陈述　", "◆ [00:00:08] 标记", "[00:00:08] 吴发明")
+    )
+    assert first < found.index(next(t for t in found if t.startswith("[00:00:03] 张三"))) < marked < second
+    assert "◆ [00:00:09] 标记：争议焦点" in [p.text for p in made.paragraphs]
+    english = texts(docx_bytes(document(**DIVIDED), saying(all_words, "en"), SHANGHAI))
+    assert "◆ [00:00:09] Marker: 争议焦点" in english
+
+
+def test_a_sections_name_stands_above_its_first_subtitle() -> None:
+    opened = pysubs2.SSAFile.from_string(srt_bytes(document(**DIVIDED), "：").decode(), "srt")
+    assert [event.text.split("\\N")[0] for event in opened][:2] == ["【听取陈述】", "【宣读＼N协议】"]
+    assert opened[2].text.startswith("张三："), "only the first of a section"
+    assert len(opened) == len(LINES), "no subtitle of its own, which would cover what is said"
+
+
+def test_json_holds_sections_and_markers() -> None:
+    value = json.loads(json_bytes(document(**DIVIDED)))
+    assert value["sections"][0] == {"label": "听取陈述", "from_ms": 0, "to_ms": 8_000}
+    assert value["markers"] == [{"label": "", "at_ms": 8_400}, {"label": "争议焦点", "at_ms": 9_000}]
 
 
 def test_file_names_are_safe_everywhere() -> None:

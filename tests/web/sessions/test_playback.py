@@ -106,6 +106,8 @@ async def record_and_play(house: House, streams: list[Stream]) -> None:
     await talk(page, TALK_S, streams)
     detail = await house.detail(officer, session_id)
     assert detail["recording"]["recorded_to_ms"] > 5_000, "told while it happens"
+    await officer.post(f"/api/sessions/{session_id}/marks", {"kind": "section", "label": "宣读协议"})
+    await officer.post(f"/api/sessions/{session_id}/marks", {"kind": "marker"})
     await officer.post(f"/api/sessions/{session_id}/end")
     detail = await house.wait(clerk, session_id, lambda d: d["recording"]["state"] == "sealed", 40)
     assert detail["duration_ms"] == pytest.approx(TALK_S * 1000, abs=1_500)
@@ -116,6 +118,12 @@ async def record_and_play(house: House, streams: list[Stream]) -> None:
     assert reply.status == 200, reply.body
     consents = [event for event in reply.body["events"] if event["type"] == "consent"]
     assert [event["data"]["name"] for event in consents] == ["吴发明"], "the consent stands in the sealed record"
+    (section,), (marker,) = reply.body["sections"], reply.body["markers"]
+    assert (section["label"], section["to_ms"]) == ("宣读协议", None)
+    assert TALK_S * 1000 - 500 < section["from_ms"] <= marker["at_ms"], "on the session clock"
+    assert [event["data"]["people"] for event in reply.body["events"] if event["type"] == "roster"] == [
+        [{"name": "吴发明", "kind": "party"}]
+    ]
     assert {track["kind"] for track in reply.body["tracks"]} == {"audio", "video"}
     for track in reply.body["tracks"]:
         (epoch,) = track["epochs"]

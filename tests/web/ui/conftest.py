@@ -72,6 +72,11 @@ def playback(recording: Recording) -> dict[str, Any]:
         "tracks": recording.tracks,
         "gaps": [{"track_id": None, "from_ms": PAUSE[0], "to_ms": PAUSE[1], "cause": "paused", "packets": 0}],
         "events": [{"at_ms": 3_200, "type": "peer_joined", "data": {"peer_id": "hq1", "name": "指挥中心"}}],
+        "markers": [{"id": "m1", "label": "", "at_ms": 34_000}],
+        "sections": [
+            {"id": "s1", "label": "听取陈述", "from_ms": 1_000, "to_ms": 30_000},
+            {"id": "s2", "label": "宣读协议", "from_ms": 30_000, "to_ms": None},
+        ],
     }
 
 

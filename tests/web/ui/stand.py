@@ -227,6 +227,7 @@ def detail(**changes: Any) -> dict[str, Any]:
         "missing_consents": [],
         "alarms": [],
         "consent_text_version": "1",
+        "marks": {"may_mark": False, "markers": [], "sections": []},
         "events": [],
         **changes,
     }

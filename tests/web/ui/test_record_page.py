@@ -274,3 +274,19 @@ async def test_pictures_one_by_one(page: Page) -> None:
         await page.click("[data-test=player-frame-forward]")
     await expect(page.locator("[data-test=player-time]")).to_have_attribute("data-time-ms", "5000")
     await expect(page.locator("[data-test=player-play]")).to_have_attribute("data-state", "paused")
+
+
+async def test_sections_and_markers_stand_on_the_bar_and_in_a_list_that_goes_there(page: Page) -> None:
+    sections = page.locator("[data-test=contents-section]")
+    await expect(sections).to_have_text([re.compile("听取陈述"), re.compile("宣读协议")])
+    await sections.nth(1).click()
+    time = page.locator("[data-test=player-time]")
+    await expect(time).to_have_attribute("data-time-ms", "30000")
+    marker = page.locator("[data-test=contents-marker]")
+    await expect(marker).to_have_text(re.compile("标记 1"))
+    await marker.focus()
+    await page.keyboard.press("Enter")
+    await expect(time).to_have_attribute("data-time-ms", "29000")  # a little before: whoever pressed had just heard it
+    await expect(page.locator("[data-test=seek-section]")).to_have_count(2)
+    left = await page.locator("[data-test=seek-marker]").evaluate("mark => parseFloat(mark.style.left)")
+    assert left == pytest.approx(34 / 44 * 100, abs=0.1)

@@ -97,6 +97,34 @@ call-warning-disk-full = The server's disk is full and recording cannot go on. T
 call-warning-disk-failed = The recorder cannot write to the server's disk although there is room. Recording stands still. Tell the technician at once.
 call-warning-recorder-away = The recorder does not answer and is being restarted. Please wait; if this stays for a minute, tell the technician.
 
+## Markers and sections of the record
+call-mark = Mark
+call-mark-hint = Mark this moment, to go straight to it later
+call-marked = Marked { $time }
+call-marked-as = Marked { $time }: { $label }
+call-mark-name = What it is
+call-mark-name-save = Write
+call-mark-undo = Undo
+call-mark-word-statement = Statement
+call-mark-word-evidence = Evidence
+call-mark-word-dispute = Point in dispute
+call-mark-word-agreed = Both agree
+call-marks = Sections and markers
+call-mark-remove = Delete
+call-mark-remove-of = Delete “{ $label }”
+call-mark-plain = Marker { $n }
+call-section-now = Now: { $label }
+call-section-begin = Begin a section
+call-section-begin-hint = A new section begins and the one before it ends
+call-section-own = Another name
+call-section-start = Begin
+call-section-end = End this section
+call-section-word-opening = Opening
+call-section-word-statements = Statements
+call-section-word-mediation = Mediation
+call-section-word-agreement = Reading the agreement
+call-section-word-signing = Signing
+
 ## The pictures
 call-pictures = Pictures
 call-picture-of = Picture of { $name }

@@ -140,7 +140,9 @@ player-event-recording-started = Recording started
 player-event-recording-paused = Paused
 player-event-recording-resumed = Resumed
 player-event-recording-stopped = Stopped
-player-event-marker = Marker { $name }
+player-contents = Sections and markers
+player-marker = Marker { $n }
+player-go-to = Go to { $time } { $label }
 player-event-consent-given = { $name } agreed to the recording
 player-event-consent-withdrawn = { $name } withdrew consent
 

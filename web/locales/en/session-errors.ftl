@@ -36,3 +36,6 @@ error-peer-not-found = This person is not part of the session. Please reload the
 error-peer-not-in-room = This person is not in the session at the moment. Please wait until they are, then try again.
 error-not-oneself = You cannot do this to yourself. To leave, please press “Leave”.
 error-room-not-running = The session is not running yet and nobody is in the room. Please join it first.
+error-nothing-recorded = Nothing is being recorded now, so nothing can be marked or divided. Please start or resume the recording first.
+error-mark-not-found = This marker or section is not there any more. Please reload the page.
+error-marks-full = This session has as many markers and sections as it can hold; no more can be added.

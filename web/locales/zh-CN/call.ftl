@@ -97,6 +97,34 @@ call-warning-disk-full = 服务器磁盘已满，录制不能继续。请立即�
 call-warning-disk-failed = 服务器磁盘还有空间，但录像写不进去，录制已停住。请立即告诉技术员。
 call-warning-recorder-away = 录制程序没有响应，正在自动重启。请稍候；如一分钟后仍是这样，请告诉技术员。
 
+## Markers and sections of the record
+call-mark = 标记
+call-mark-hint = 标记这一刻，回看时可以直接跳到这里
+call-marked = 已标记 { $time }
+call-marked-as = 已标记 { $time }：{ $label }
+call-mark-name = 标记内容
+call-mark-name-save = 写上
+call-mark-undo = 撤销
+call-mark-word-statement = 重要陈述
+call-mark-word-evidence = 出示证据
+call-mark-word-dispute = 争议焦点
+call-mark-word-agreed = 双方同意
+call-marks = 分段与标记
+call-mark-remove = 删除
+call-mark-remove-of = 删除“{ $label }”
+call-mark-plain = 标记 { $n }
+call-section-now = 当前：{ $label }
+call-section-begin = 开始一段
+call-section-begin-hint = 新的一段开始，上一段随之结束
+call-section-own = 其他名称
+call-section-start = 开始
+call-section-end = 结束本段
+call-section-word-opening = 宣布开始
+call-section-word-statements = 听取陈述
+call-section-word-mediation = 调解
+call-section-word-agreement = 宣读协议
+call-section-word-signing = 签字
+
 ## The pictures
 call-pictures = 画面
 call-picture-of = { $name }的画面

@@ -116,7 +116,9 @@ player-event-recording-started = 开始录音录像
 player-event-recording-paused = 暂停
 player-event-recording-resumed = 继续
 player-event-recording-stopped = 停止
-player-event-marker = 标记 { $name }
+player-contents = 分段与标记
+player-marker = 标记 { $n }
+player-go-to = 跳到 { $time } { $label }
 player-event-consent-given = { $name } 同意录音录像
 player-event-consent-withdrawn = { $name } 撤回同意
 

@@ -36,3 +36,6 @@ error-peer-not-found = 这次会话里没有这个人，请刷新页面后重试
 error-peer-not-in-room = 这个人现在不在会话里，请等其加入后再试。
 error-not-oneself = 不能对自己这样做；要退出请点“离开”。
 error-room-not-running = 会话还没有开始，房间里没有人；请先加入会话。
+error-nothing-recorded = 现在没有在录制，不能标记或分段；请先开始或继续录制。
+error-mark-not-found = 这个标记或分段已经不在了，请刷新页面。
+error-marks-full = 这次会话的标记和分段已达上限，不能再添加。

@@ -112,7 +112,31 @@ export interface Detail extends Summary {
   };
   /** What is wrong with a camera or microphone at this moment. */
   alarms: SourceAlarm[];
+  /** Markers and sections as they stand. */
+  marks: Marks;
   events: SessionEvent[];
+}
+export interface Marker {
+  id: string;
+  /** Empty: only that the moment was marked. */
+  label: string;
+  utc_ms: number;
+  by_name: string;
+  /** Set by this page's own person. */
+  mine: boolean;
+}
+export interface Section {
+  id: string;
+  label: string;
+  from_utc_ms: number;
+  /** null while it goes on. */
+  to_utc_ms: number | null;
+  by_name: string;
+}
+export interface Marks {
+  may_mark: boolean;
+  markers: Marker[];
+  sections: Section[];
 }
 export interface SourceAlarm {
   name: "track_stalled" | "camera_black" | "mic_silent" | "mic_clipping";

@@ -5,6 +5,7 @@ import { t } from "../i18n";
 import { now, timeOfDay } from "../time";
 import { Button, Notice, StateWord, type Tone } from "../ui";
 import { panel } from "./Controls";
+import { MarkButton, RunningSection } from "./Marks";
 import { consentCount, type CallModel } from "./model";
 
 /** What the red dot says. */
@@ -92,6 +93,8 @@ export function RecordingLine({ model }: { model: CallModel }) {
           {t("call-rec-resume")}
         </Button>
       )}
+      {joined && <MarkButton model={model} />}
+      <RunningSection detail={detail} />
     </div>
   );
 }

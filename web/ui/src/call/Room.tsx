@@ -7,6 +7,7 @@ import { Button, ErrorNotice, Notice, StateWord } from "../ui";
 import { Alarms } from "./Alarms";
 import { Controls, panel, toggleFullscreen } from "./Controls";
 import { DeviceChoices, DeviceFaults } from "./Devices";
+import { MarkNotice, SectionDesk } from "./Marks";
 import type { CallModel } from "./model";
 import { DevicesLink, HostDesk, ModerationNotices, toggleHand } from "./Moderation";
 import { ConsentWords, PeopleElsewhere, PeopleHere } from "./People";
@@ -67,6 +68,7 @@ export function Room({ model }: { model: CallModel }) {
         )}
         <DeviceFaults local={model.local} />
         <Alarms model={model} />
+        <MarkNotice model={model} />
         <ModerationNotices model={model} />
         <SavingNotice model={model} />
         <ShareChoice model={model} />
@@ -81,6 +83,7 @@ export function Room({ model }: { model: CallModel }) {
         <aside class="room-side" aria-label={t("call-panel-people")}>
           <HostDesk model={model} />
           <DevicesLink model={model} />
+          <SectionDesk model={model} />
           <PeopleHere model={model} />
           <PeopleElsewhere model={model} />
           <ConsentWords model={model} open={false} />
@@ -179,7 +182,7 @@ function useSeconds(since_ms: number | null): number {
   return since_ms === null ? 0 : Math.floor((performance.now() - since_ms) / 1000);
 }
 
-/** M microphone, V camera, S screen, H hand, P people, F full screen: not while somebody is writing. */
+/** M microphone, V camera, S screen, H hand, K marker, P people, F full screen: not while somebody is writing. */
 function useKeys(model: CallModel): void {
   useEffect(() => {
     const pressed = (event: KeyboardEvent): void => {
@@ -202,6 +205,9 @@ function useKeys(model: CallModel): void {
           break;
         case "h":
           toggleHand(model);
+          break;
+        case "k":
+          if (model.detail.value?.marks.may_mark && model.busy.value !== "mark") void model.mark();
           break;
         case "p":
           panel.value = panel.value === "people" ? null : "people";

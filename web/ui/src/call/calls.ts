@@ -25,6 +25,7 @@ export const ATTENDEE_KINDS: readonly AttendeeKind[] = [
 ];
 export const NAME_LIMIT = 60;
 export const PEOPLE_LIMIT = 30;
+export const LABEL_LIMIT = 60;
 
 export interface ConsentText {
   version: string;
@@ -69,6 +70,13 @@ export const calls = {
     request<Detail>("POST", `${session(id)}/consents`, { attendee_id, agreed, text_version }),
   join: (id: string) => request<JoinAnswer>("POST", `${session(id)}/join`),
   moderate: (id: string, act: Act) => request<Detail>("POST", `${session(id)}/moderation`, act),
+  mark: (id: string, kind: "marker" | "section", label = "") =>
+    request<{ id: string; session: Detail }>("POST", `${session(id)}/marks`, { kind, label }),
+  labelMark: (id: string, mark: string, label: string) =>
+    request<Detail>("PATCH", `${session(id)}/marks/${encodeURIComponent(mark)}`, { label }),
+  removeMark: (id: string, mark: string) =>
+    request<Detail>("DELETE", `${session(id)}/marks/${encodeURIComponent(mark)}`),
+  endSection: (id: string) => request<Detail>("DELETE", `${session(id)}/marks/section`),
   record: (id: string, step: RecordingStep, reason = "") =>
     request<Detail>("POST", `${session(id)}/recording`, { step, reason }),
 };

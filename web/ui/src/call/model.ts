@@ -35,6 +35,8 @@ export class CallModel {
   readonly speaking = signal<SpeakerState>({ id: null, since_ms: 0, candidate: null, candidate_ms: 0 });
   /** What the host wants of this page and was not answered yet. */
   readonly appeal = signal<Appeal | null>(null);
+  /** The marker that this page has just set: it can be named or taken back. */
+  readonly marked = signal<string | null>(null);
   /** A step that is waiting for the server, by name. */
   readonly busy = signal<string | null>(null);
   readonly local = new LocalMedia();
@@ -154,6 +156,34 @@ export class CallModel {
     return this.step(`moderate-${act.action}`, async () => this.take(await calls.moderate(this.id, act)));
   }
 
+  /** Mark this moment. */
+  async mark(): Promise<void> {
+    await this.step("mark", async () => {
+      const { id, session } = await calls.mark(this.id, "marker");
+      batch(() => {
+        this.marked.value = id;
+        this.take(session);
+      });
+    });
+  }
+
+  async labelMark(mark: string, label: string): Promise<boolean> {
+    return this.step("mark", async () => this.take(await calls.labelMark(this.id, mark, label)));
+  }
+
+  async removeMark(mark: string): Promise<boolean> {
+    return this.step("mark", async () => this.take(await calls.removeMark(this.id, mark)));
+  }
+
+  /** A section of the record begins here. */
+  async beginSection(label: string): Promise<boolean> {
+    return this.step("section", async () => this.take((await calls.mark(this.id, "section", label)).session));
+  }
+
+  async endSection(): Promise<boolean> {
+    return this.step("section", async () => this.take(await calls.endSection(this.id)));
+  }
+
   /** One's own hand, up or down. */
   async raiseHand(raised: boolean): Promise<void> {
     await this.engine?.raiseHand(raised).catch(() => undefined); // a lost socket: the state that comes back tells
@@ -238,6 +268,7 @@ export class CallModel {
     batch(() => {
       this.view.value = null;
       this.appeal.value = null;
+      this.marked.value = null;
       this.soundBlocked.value = false;
       if (consent) {
         this.fault.value = error;

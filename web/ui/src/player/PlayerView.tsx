@@ -6,6 +6,7 @@ import { t } from "../i18n";
 import { clockTime, sessionTime } from "../record/format.ts";
 import type { Line } from "../record/lines.ts";
 import { Icon, Notice } from "../ui";
+import { Contents } from "./Contents";
 import type { Follower } from "./follower.ts";
 import type { Peer } from "./playback.ts";
 import { type Player, SPEEDS } from "./player.ts";
@@ -27,6 +28,7 @@ export function PlayerView(props: { player: Player; lines: readonly Line[]; more
         <SeekBar player={player} lines={lines} more={more} />
         <Controls player={player} />
       </div>
+      <Contents player={player} />
       <Voices player={player} />
     </section>
   );

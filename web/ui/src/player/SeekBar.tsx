@@ -90,6 +90,27 @@ function Marks({ playback }: { playback: Playback }) {
           title={gapTitle(playback, gap)}
         />
       ))}
+      {playback.sections.map((section, n) => (
+        <div
+          key={section.id}
+          class={`seek-section${n % 2 ? " seek-section-odd" : ""}`}
+          data-test="seek-section"
+          style={{
+            left: percent(section.from_ms),
+            width: `max(2px, ${percent((section.to_ms ?? duration_ms) - Math.max(0, section.from_ms))})`,
+          }}
+          title={`${clockTime(playback.origin_utc_ms + section.from_ms)} ${section.label}`}
+        />
+      ))}
+      {playback.markers.map((marker, n) => (
+        <i
+          key={marker.id}
+          class="seek-marker"
+          data-test="seek-marker"
+          style={{ left: percent(marker.at_ms) }}
+          title={`${clockTime(playback.origin_utc_ms + marker.at_ms)} ${marker.label || t("player-marker", { n: n + 1 })}`}
+        />
+      ))}
       {playback.events.flatMap((event, n) => {
         const words = eventText(event);
         return words

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { epoch, track } from "./fixture.ts";
-import { absence, coverage, type Gap, mergeGaps, missing, nobody, SHOWN_GAP_MS, shownGaps } from "./playback.ts";
+import { absence, contents, coverage, type Gap, mergeGaps, missing, nobody, SHOWN_GAP_MS, shownGaps } from "./playback.ts";
 
 const cam = track("video", [epoch(1, 3, 40), epoch(2, 50, 60)]);
 const spans = coverage(cam);
@@ -64,4 +64,23 @@ test("losses close together are one entry, pauses are not missing", () => {
     ],
   );
   assert.equal(missing(gaps).length, 3);
+});
+
+test("the contents list sections and markers by time, a section before the markers of its moment", () => {
+  const sections = [
+    { id: "a", label: "听取陈述", from_ms: 0, to_ms: 5_000 },
+    { id: "b", label: "调解", from_ms: 5_000, to_ms: null },
+  ];
+  const markers = [
+    { id: "m", label: "", at_ms: 3_000 },
+    { id: "n", label: "证据", at_ms: 5_000 },
+  ];
+  const found = contents({ sections, markers });
+  assert.deepEqual(found.map((entry) => [entry.kind, entry.number, entry.at_ms]), [
+    ["section", 1, 0],
+    ["marker", 1, 3_000],
+    ["section", 2, 5_000],
+    ["marker", 2, 5_000],
+  ]);
+  assert.deepEqual(contents({ sections: [], markers: [] }), []);
 });

@@ -69,6 +69,21 @@ export interface RecordEvent {
   data: Record<string, unknown>;
 }
 
+/** A moment that somebody marked; an empty label says only that. */
+export interface MarkedMoment {
+  id: string;
+  label: string;
+  at_ms: number;
+}
+
+/** A named stretch; the end is null where it went on to the end. */
+export interface NamedSection {
+  id: string;
+  label: string;
+  from_ms: number;
+  to_ms: number | null;
+}
+
 export interface Playback {
   origin_utc_ms: number;
   duration_ms: number;
@@ -80,6 +95,29 @@ export interface Playback {
   tracks: Track[];
   gaps: Gap[];
   events: RecordEvent[];
+  markers: MarkedMoment[];
+  sections: NamedSection[];
+}
+
+/** One line of the recording's table of contents. */
+export interface ContentsEntry {
+  kind: "section" | "marker";
+  id: string;
+  label: string;
+  at_ms: number;
+  /** Which marker, or which section, from one. */
+  number: number;
+}
+
+/** Sections and markers in the order of time; a section comes before the markers of its first moment. */
+export function contents(playback: Pick<Playback, "markers" | "sections">): ContentsEntry[] {
+  const sections = playback.sections.map(
+    ({ id, label, from_ms }, n): ContentsEntry => ({ kind: "section", id, label, at_ms: from_ms, number: n + 1 }),
+  );
+  const markers = playback.markers.map(
+    ({ id, label, at_ms }, n): ContentsEntry => ({ kind: "marker", id, label, at_ms, number: n + 1 }),
+  );
+  return [...sections, ...markers].sort((a, b) => a.at_ms - b.at_ms);
 }
 
 /** Half-open stretch of session time. */
