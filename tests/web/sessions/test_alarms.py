@@ -56,12 +56,14 @@ class Talker:
             await asyncio.sleep(0.02)
 
 
-async def test_a_source_from_its_fault_to_its_end(house: House) -> None:
-    house.running.delivery.outbox.urls = ("http://127.0.0.1:9/",)
-    host = await house.front.signed_in("station_officer", name="王警官")
-    session_id = await house.session(host)
-    await house.consented(host, session_id, "甲")
-    page = await house.enter(host, session_id)
+async def test_a_source_from_its_fault_to_its_end(lonely: House) -> None:
+    await lonely.start_mediaserver()
+    await until(lambda: lonely.running.media.up)
+    lonely.running.delivery.outbox.urls = ("http://127.0.0.1:9/",)
+    host = await lonely.front.signed_in("station_officer", name="王警官")
+    session_id = await lonely.session(host)
+    await lonely.consented(host, session_id, "甲")
+    page = await lonely.enter(host, session_id)
     transport = page.wires["send"].described["id"]
     await page.good(
         "produce",
@@ -70,7 +72,7 @@ async def test_a_source_from_its_fault_to_its_end(house: House) -> None:
     talker = Talker(page)
     report = {"version": 1, "source": "mic", "trouble": "silent"}
     await page.good("report_source", report)
-    found = await house.wait(host, session_id, lambda d: d["alarms"])
+    found = await lonely.wait(host, session_id, lambda d: d["alarms"])
     me = page.joined["peer_id"]
     told = {name: found["alarms"][0][name] for name in ("name", "peer_id", "source")}
     assert told == {"name": "mic_silent", "peer_id": me, "source": "mic"}
@@ -85,12 +87,12 @@ async def test_a_source_from_its_fault_to_its_end(house: House) -> None:
     assert track["bytes"] > 0
     assert abs(time.time() * 1000 - track["last_packet_utc_ms"]) < 5_000
     talker.on = False
-    stalled = lambda: [a.name for a in house.running.alarms.watch(session_id).sources] == ["track_stalled"]  # noqa: E731
+    stalled = lambda: [a.name for a in lonely.running.alarms.watch(session_id).sources] == ["track_stalled"]  # noqa: E731
     await until(stalled)
     talker.on = True
-    await until(lambda: [a.name for a in house.running.alarms.watch(session_id).sources] == ["mic_silent"])
+    await until(lambda: [a.name for a in lonely.running.alarms.watch(session_id).sources] == ["mic_silent"])
     talker.task.cancel()
-    events = await outside(house)
+    events = await outside(lonely)
     for name in ("mic_silent", "track_stalled"):
         said = [kind.partition(".")[2] for kind, data in events if data["name"] == name]
         assert said[:2] == ["raised", "cleared"]
