@@ -25,7 +25,7 @@ class MarksView(SessionApiView):
         with needing_media():
             mark_id = await self.running.marks.put(self.viewer, self.actor, session_id, body.kind, body.label)
         rows = await self.rows(session_id)
-        return answer({"id": mark_id, "session": detail(rows, self.viewer, self.running.recorder.away)})
+        return answer({"id": mark_id, "session": detail(rows, self.viewer, self.running.alarms.watch(session_id))})
 
 
 class RunningSectionView(SessionApiView):
