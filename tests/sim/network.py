@@ -86,8 +86,13 @@ class Link:
 
     def due(self, now: float) -> list[bytes]:
         """Packets that have arrived by `now`, in order of arrival."""
+        return [packet for _, packet in self.arrivals(now)]
+
+    def arrivals(self, now: float) -> list[tuple[float, bytes]]:
+        """The same, each with the time at which it arrived."""
         out = []
         while self._queue and self._queue[0][0] <= now:
-            out.append(heapq.heappop(self._queue)[2])
+            at, _, packet = heapq.heappop(self._queue)
+            out.append((at, packet))
             self.delivered += 1
         return out

@@ -203,9 +203,9 @@ class Crowd:
 
     def _deliver(self) -> None:
         for peer in self.peers.values():
-            for packet in peer.page.down.due(self.now):
+            for at, packet in peer.page.down.arrivals(self.now):
                 if peer.online and peer.connected:
-                    peer.page.gets(packet, self.now)
+                    peer.page.gets(packet, at)
 
     # What happens
 

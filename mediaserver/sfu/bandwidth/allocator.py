@@ -100,6 +100,11 @@ class _Memory:
     raised_at: float = -math.inf
     dropped_at: float = -math.inf
 
+    def forgive(self) -> None:
+        """What was dropped before says nothing of the room that there is now."""
+        self.held_until = self.dropped_at = -math.inf
+        self.hold_s = HOLD_MIN_S
+
     def is_news(self, stream: Stream) -> bool:
         """The page shows it anew, or larger, or elsewhere: no reason to let the person wait."""
         if self.importance != stream.importance or self.wanted is None:
@@ -133,6 +138,11 @@ class Allocator:
         else:
             counts = self._raise(estimate_bps, streams, kept, changed, now)
         return {s.consumer_id: self._settle(s, counts[s.consumer_id], now) for s in streams}
+
+    def forgive(self) -> None:
+        """The page took back its cap: the link was never short, and nothing is held for it."""
+        for memory in self._memory.values():
+            memory.forgive()
 
     def _settled(self, estimate_bps: float, streams: list[Stream]) -> dict[str, Target] | None:
         """The same targets again where everybody has all that is wanted, and it still fits; None to think anew."""
@@ -197,6 +207,8 @@ class Allocator:
         # What was not shown (or muted) for a while comes back like a newcomer, at once.
         memory.level, memory.importance = level, stream.importance if stream.steps else None
         memory.wanted = wanted
+        if not stream.steps:
+            memory.forgive()
         if level == wanted:
             return Target(level, stream.reason)
         return Target(level, "bandwidth")

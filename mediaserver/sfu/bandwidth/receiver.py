@@ -153,6 +153,9 @@ class Receiver:
         """The page's view; the same object as long as it stays the same."""
         view = self.port.view or _UNTOLD
         silent = view.tiles is None and now - self._since >= SILENT_S
+        before = self._view[0].cap_bps
+        if before is not None and (view.cap_bps is None or view.cap_bps > before):
+            self._allocator.forgive()
         if self._view[0] is not view or self._view[1] != silent:
             self._view = view, silent, replace(view, unseen=_LARGE) if silent else view
         return self._view[2]

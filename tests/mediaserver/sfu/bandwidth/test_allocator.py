@@ -11,7 +11,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mediaserver.sfu.bandwidth.allocator import Allocator, desired_bps, distribute
+from mediaserver.sfu.bandwidth.sender import Sender
 from mediaserver.sfu.bandwidth.view import Importance, Level, Mode, Offer, Step, Stream, Tile, View, stream
+from tests.sim.call import Call
+from tests.sim.network import Link
 
 CAMERA = ((60e3, 90e3, 150e3), (200e3, 300e3, 500e3), (600e3, 900e3, 1500e3))
 HEIGHTS = (180, 360, 720)
@@ -261,3 +264,37 @@ def test_what_is_wanted_is_what_raising_needs() -> None:
     wanted = desired_bps(streams)
     targets = Allocator().allocate(wanted + 1, streams, 0.0)
     assert [targets[name].reason for name in ("stage", "a")] == [None, None]
+
+
+def held(allocator: Allocator, streams: list[Stream]) -> float:
+    """Dropped and raised until it is held for long; the time then."""
+    now = 0.0
+    for _ in range(6):
+        allocator.allocate(9e6, streams, now)
+        while allocator.allocate(9e6, streams, now)["c"].level is None:
+            now += 0.1
+        now += 0.1
+        assert allocator.allocate(1e3, streams, now)["c"].level is None
+    assert allocator.allocate(9e6, streams, now + 10)["c"].level is None
+    return now + 10
+
+
+def test_what_is_shown_again_comes_at_once_whatever_was_before() -> None:
+    allocator, streams = Allocator(), meeting({"c": STAGE})
+    now = held(allocator, streams)
+    allocator.allocate(9e6, [stream(camera("c"), View({}))], now)
+    assert allocator.allocate(9e6, streams, now + 0.1)["c"].level == Level(2, 2)
+
+
+def test_what_a_cap_took_comes_back_when_the_cap_is_lifted(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The person tries a cap some times over: each time the picture is there within a second after."""
+    monkeypatch.setattr(Sender, "untried", False)  # else it is given its smallest picture whatever the cap says
+    call = Call(Link(1), Link(2))
+    call.room.transport_up("b-recv", call.now)
+    for _ in range(5):
+        for cap_bps in (3_000, None):
+            tiles = {call.consumer["id"]: STAGE}
+            call.room.view("b", View(tiles, "normal", cap_bps), call.now)
+            call.run(1)
+            shown = call.now - max(call.received_at.values(), default=0.0) < 0.2
+            assert shown == (cap_bps is None)
