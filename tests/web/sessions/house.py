@@ -113,7 +113,7 @@ class House:
                 sys.executable, "-m", module, env=environment, stdout=log, stderr=log
             )
         if ready is not None:
-            await until(ready.exists, 30)
+            await until(ready.exists, 90)
 
     async def start_mediaserver(self, worker: int = 0) -> None:
         await self.start("mediaserver", self.settings.worker_dir(worker) / "media.sock", worker)

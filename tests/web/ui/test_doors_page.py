@@ -14,6 +14,8 @@ from tests.mediaserver.shell.offers import offer
 from tests.web.sessions.house import House
 from tests.web.ui.test_record_served import open_as
 
+SLOW_MS = 30_000
+"""Several requests, one after the other, on a busy machine."""
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 
@@ -66,14 +68,14 @@ async def test_a_door_is_opened_told_once_used_and_taken_back(house: House, chro
 
     for name in ("陈红", "李强"):
         await row.locator(f"[data-test=door-consent][data-name={name}]").click()
-        await expect(row).to_contain_text(f"{name} 已同意录音录像")
+        await expect(row).to_contain_text(f"{name} 已同意录音录像", timeout=SLOW_MS)
     assert await device(house, address, token) == 201
-    await expect(row.locator("[data-test=door-state]")).to_have_text("正在使用")
+    await expect(row.locator("[data-test=door-state]")).to_have_text("正在使用", timeout=SLOW_MS)
     assert token not in await page.content(), "it was told once"
 
     await row.locator("[data-test=door-close]").click()
     await page.locator("[data-test=confirm]").click()
-    await expect(page.locator("[data-test=doors-none]")).to_be_visible()
+    await expect(page.locator("[data-test=doors-none]")).to_be_visible(timeout=SLOW_MS)
     assert await device(house, address, token) == 403
     await context.close()
 

@@ -58,7 +58,7 @@ export default function Doors({ params }: PageProps) {
             rows={list.data}
             rowKey={(door) => door.peer_id}
             rowTest="door-row"
-            columns={columns(id, detail.data, detail.reload, setOpen)}
+            columns={columns(id, detail.data, (got) => detail.set(() => got), setOpen)}
           />
         )}
       </div>
@@ -107,7 +107,7 @@ function useDoors(id: string) {
   return { detail, list };
 }
 
-function columns(id: string, detail: Detail | null, reload: () => void, open: (what: Open) => void): Column<Door>[] {
+function columns(id: string, detail: Detail | null, take: (got: Detail) => void, open: (what: Open) => void): Column<Door>[] {
   return [
     {
       head: t("door-name"),
@@ -127,7 +127,7 @@ function columns(id: string, detail: Detail | null, reload: () => void, open: (w
         </StateWord>
       ),
     },
-    { head: t("door-people"), cell: (door) => <Consents id={id} people={peopleOf(detail, door)} reload={reload} /> },
+    { head: t("door-people"), cell: (door) => <Consents id={id} people={peopleOf(detail, door)} take={take} /> },
     { head: t("door-until"), cell: (door) => dateTime(door.expires_utc_ms), tight: true },
     {
       head: t("column-actions"),
@@ -151,13 +151,11 @@ function peopleOf(detail: Detail | null, door: Door): Attendee[] {
 }
 
 /** Who is before the device's camera; whoever leads the session asks them and ticks what they said. */
-function Consents({ id, people, reload }: { id: string; people: Attendee[]; reload: () => void }) {
+function Consents({ id, people, take }: { id: string; people: Attendee[]; take: (got: Detail) => void }) {
   const action = useAction();
   if (people.length === 0) return <span class="secondary">—</span>;
   const say = (person: Attendee, agreed: boolean): void =>
-    void action
-      .run(async () => calls.consent(id, person.id, agreed, (await calls.consentText()).version))
-      .then(reload);
+    void action.run(async () => take(await calls.consent(id, person.id, agreed, (await calls.consentText()).version)));
   return (
     <div class="stack-tight">
       {people.map((person) => (
