@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import pytest
 
+from benchmarks.badlink.__main__ import missing, targets
 from tests.badlink.camera import FPS, FRAMES
 from tests.badlink.figures import delays_ms, own_freezes, percentile
 from tests.badlink.pipe import Pipe
@@ -60,3 +61,13 @@ def test_a_delay_is_found_though_numbers_repeat() -> None:
     found = delays_ms(taken, shown)
     assert len(found) == len(shown)
     assert percentile(found, 0.95) == pytest.approx(400)
+
+
+def test_only_runs_that_are_not_there_yet_are_measured_and_the_median_decides() -> None:
+    rows = {"loss-5": [{"seed": seed} for seed in (1, 2)]}
+    assert missing(rows, ["loss-2", "loss-5"], 3) == [("loss-2", 1), ("loss-2", 2), ("loss-2", 3), ("loss-5", 3)]
+    figures = ("degrade_s", "longest_gap_ms", "recover_s")
+    runs = [dict(zip(figures, (value, 999.0, 15.1), strict=True)) for value in (1.0, 3.0, 60.0)]
+    found = {target["name"]: target for target in targets({"drop-viewer": runs})}
+    assert [found[f"drop-viewer {name}"]["met"] for name in figures] == [True, True, False]
+    assert (found["drop-viewer degrade_s"]["figure"], found["drop-viewer degrade_s"]["worst"]) == (3.0, 60.0)
