@@ -73,7 +73,7 @@ class SessionApiView(ApiView):
     async def detail(self, session_id: str) -> web.Response:
         """Answer with the whole session."""
         rows = await self.rows(session_id)
-        return answer(detail(rows, self.viewer, self.running.recorder.away))
+        return answer(detail(rows, self.viewer, self.running.recorder.away_for(session_id)))
 
 
 def viewer_of(caller: Caller) -> Viewer:
@@ -130,8 +130,8 @@ class SessionsView(SessionApiView):
         async with self.database.read() as db:
             ids = list(await db.scalars(query.order_by(Session.id.desc()).limit(most + 1)))
             found = await load(db, ids[:most])
-        away = self.running.recorder.away
-        sessions = [summary(rows, self.viewer, away) for rows in found]
+        away_for = self.running.recorder.away_for
+        sessions = [summary(rows, self.viewer, away_for(rows.session.id)) for rows in found]
         return answer({"sessions": sessions, "next": ids[most - 1] if len(ids) > most else None})
 
     async def post(self, body: NewSession) -> r200[SessionDetail]:
@@ -227,18 +227,17 @@ class RecordingView(SessionApiView):
         """
         step = RecordingStep(body.step)
         if step is not RecordingStep.PAUSE:
-            await self._check_recorder()
+            await self._check_recorder(session_id)
         with needing_media():
             await self.running.desk.step_recording(self.viewer, self.actor, session_id, step, body.reason)
         self.running.recorder.hurry()
         return await self.detail(session_id)
 
-    async def _check_recorder(self) -> None:
+    async def _check_recorder(self, session_id: str) -> None:
         """A red dot without a recorder behind it would be a lie."""
-        if not await self.running.recorder.is_there():
+        if not await self.running.recorder.is_there(session_id):
             raise ApiFault(503, "recorder_away")
-        last = self.running.recorder.last
-        full = last is not None and last.disk_state == "full"
+        full = self.running.recorder.has_full_disk(session_id)
         if full or shutil.disk_usage(self.settings.data_dir).free < self.settings.disk_full_bytes:
             raise ApiFault(507, "disk_full")
 

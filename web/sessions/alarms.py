@@ -37,7 +37,7 @@ class Alarms:
         last = self._recorder.last
         wrong = {
             "mediaserver_away": now_s - self._media_up_s >= MEDIA_AWAY_AFTER_S,
-            "recorder_away": self._recorder.away,
+            "recorder_away": bool(self._recorder.away),
             "disk_full": last is not None and last.disk_state == "full",
             "disk_low": last is not None and last.disk_state == "low",
             "store_away": last is not None and not last.store_ok,

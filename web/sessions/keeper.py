@@ -75,7 +75,7 @@ class Keeper:
         """Sessions whose people were lost with the mediaserver and have longer to come back."""
         self._moved: dict[str, int] = {}
         """Sessions whose room moved, and when everybody must have come along."""
-        self._recorder_was_away = False
+        self._recorders_were_away: frozenset[str] = frozenset()
         self._transcripts: dict[str, tuple[object, ...]] = {}
 
     # The mediaserver
@@ -107,7 +107,7 @@ class Keeper:
         await self._cameras.on_snapshot(rooms, [session.id for session in under_way])
 
     async def move(self, room: str) -> None:
-        """Its process drains: the room gets a new place, and its state there."""
+        """Its process drains, or is lost: the room gets a new place, and its state there."""
         await self._delivery.deliver(room)
         await self._cameras.moved(room)
 
@@ -209,8 +209,8 @@ class Keeper:
         await self._look_at_transcripts()
         await self._alarms.look()
         away = self._recorder.away
-        if away != self._recorder_was_away:
-            self._recorder_was_away = away
+        if away != self._recorders_were_away:
+            self._recorders_were_away = away
             await self._tell_about_recorder()
 
     async def _look_after_moved(self) -> None:

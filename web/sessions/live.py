@@ -90,7 +90,7 @@ class Page:
 class Live:
     """All open pages, and the sessions that changed since they were last told."""
 
-    def __init__(self, database: Database, recorder_away: Callable[[], bool], now_ms: Callable[[], int]) -> None:
+    def __init__(self, database: Database, recorder_away: Callable[[str], bool], now_ms: Callable[[], int]) -> None:
         self._database, self._recorder_away, self._now_ms = database, recorder_away, now_ms
         self._pages: set[Page] = set()
         self._dirty: set[str] = set()
@@ -167,8 +167,8 @@ class Live:
         if rows is None or not may_see(page.viewer, rows.facts(page.viewer)):
             return None
         if page.session_id is not None:
-            return detail(rows, page.viewer, self._recorder_away())
-        return summary(rows, page.viewer, self._recorder_away())
+            return detail(rows, page.viewer, self._recorder_away(rows.session.id))
+        return summary(rows, page.viewer, self._recorder_away(rows.session.id))
 
     async def _look_at_sign_ins(self) -> None:
         """Sign-ins also run out, or end in another process."""
