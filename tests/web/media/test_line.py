@@ -276,7 +276,7 @@ def test_the_doctor_says_why_a_node_is_not_reached(node: Node, tmp_path: Path) -
     port = node.place.port
 
     def settings(name: str, address: str, tls: Path | None = None) -> Settings:
-        made = Settings(data_dir=tmp_path / "data", nodes={name: address}, s3_endpoint="store.test:9000")
+        made = Settings(data_dir=tmp_path / new_id(), nodes={name: address}, s3_endpoint="store.test:9000")
         (made.data_dir / "tls").mkdir(parents=True, exist_ok=True)
         for file in CLIENT_FILES:
             shutil.copy((tls or node.main.data_dir / "tls") / file, made.data_dir / "tls")
@@ -289,7 +289,7 @@ def test_the_doctor_says_why_a_node_is_not_reached(node: Node, tmp_path: Path) -
         (settings("west", f"{HOST}:{port}"), "its certificate is refused (Hostname mismatch"),
         (settings("east", f"{HOST}:{port}", stranger), "it refuses our certificate"),
         (settings("east", f"{HOST}:1"), "Connection refused; look whether videohome serve runs there."),
-        (settings("east", f"{HOST}:{node.media_port}"), "it refuses our certificate, or speaks no TLS"),
+        (settings("east", node.store["s3_endpoint"]), "it refuses our certificate, or speaks no TLS"),
     ):
         state, sentence = told(made)
         assert state == "fail" and words in sentence, sentence
