@@ -65,17 +65,22 @@ def _call(place: NodePlace, port: int, context: ssl.SSLContext) -> tuple[int, in
             socket.create_connection((place.host, port), ANSWER_WITHIN_S) as raw,
             context.wrap_socket(raw, server_hostname=place.tls_name) as line,
         ):
+            shown = line.getpeercert()  # afterwards it may have hung up on us
             line.sendall(b"GET /healthz HTTP/1.1\r\nHost: node\r\nConnection: close\r\n\r\n")
-            answer, shown = line.recv(4096), line.getpeercert()
+            answer = line.recv(4096)
     except ssl.SSLCertVerificationError as error:
         raise _Unreached(f"its certificate is refused ({error.verify_message.rstrip('.')}); {again}") from None
     except (ssl.SSLError, ConnectionResetError) as error:
         reason = getattr(error, "reason", None) or error.strerror
         raise _Unreached(f"it refuses our certificate, or speaks no TLS ({reason}); {again}") from None
+    except BrokenPipeError:
+        raise _Unreached(f"it refuses our certificate; {again}") from None
     except TimeoutError:
         raise _Unreached("no answer; look at its power, the network and the firewall.") from None
     except OSError as error:
         raise _Unreached(f"{error.strerror or error}; look whether videohome serve runs there.") from None
+    if not answer:
+        raise _Unreached(f"it refuses our certificate; {again}")
     if not answer.startswith(b"HTTP/1.1 200 ") or not shown:
         raise _Unreached("it answers as another program; correct its address in nodes.")
     ends_s = ssl.cert_time_to_seconds(str(shown["notAfter"]))
