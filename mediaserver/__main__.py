@@ -17,6 +17,7 @@ from mediaserver.shell.http import Door
 from mediaserver.shell.native_port import PlaneMissing
 from mediaserver.shell.transport import Hub
 from storage.addresses import machine_addresses
+from storage.nodes import NotJoined, listening_context
 from storage.program import run_program
 from storage.settings import Settings
 from storage.turn import IceServer, ice_servers
@@ -50,6 +51,8 @@ async def run(settings: Settings) -> None:
         await web.UnixSite(runner, str(path)).start()
         path.chmod(0o600)
         door.start()
+        if settings.node_name:
+            await _open_node_door(settings, runner)
         # What was made until now stays: the collector need not look through it again in the middle of a call.
         gc.collect()
         gc.freeze()
@@ -60,6 +63,12 @@ async def run(settings: Settings) -> None:
         await hub.port.close()
         await runner.cleanup()
         await feed.close()
+
+
+async def _open_node_door(settings: Settings, runner: web.AppRunner) -> None:
+    """The same face for the pages on another machine. Raises NotJoined, OSError."""
+    place, context = settings.node_place, listening_context(settings.node_dir)
+    await web.TCPSite(runner, place.host, place.media_port(settings.worker), ssl_context=context).start()
 
 
 def _signals(door: Door, drain_s: float) -> asyncio.Event:
@@ -93,7 +102,7 @@ async def _drained(door: Door, drain_s: float, stop: asyncio.Event) -> None:
 
 def main() -> int:
     """Exit status as `run_program` gives it."""
-    return run_program("mediaserver", run, (PlaneMissing,))
+    return run_program("mediaserver", run, (PlaneMissing, NotJoined))
 
 
 if __name__ == "__main__":

@@ -15,6 +15,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from pydantic import Field, HttpUrl, SecretStr, TypeAdapter, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
 
+from storage.nodes import NAME, NodePlace, read_place, read_places
 from storage.turn import URI
 
 EXIT_CONFIGURATION = 78
@@ -44,6 +45,14 @@ class Settings(BaseSettings):
     media_port: int = Field(7882, ge=1, le=65535, description="The one UDP and TCP port of the media.")
     workers: int = Field(1, ge=1, le=16, description="Media processes; number n listens on `media_port` + n.")
     worker: int = Field(0, ge=0, le=15, description="Which of them this program belongs to (set by `serve`).")
+    nodes: dict[str, str] = Field(
+        default_factory=dict,
+        description="Media nodes: name = `HOST:PORT`, or `HOST:PORT/WORKERS` (docs/workers.md).",
+    )
+    node_name: str = Field("", description="Set on a media node: its name; it runs no pages of its own.")
+    node_listen: str = Field(
+        "0.0.0.0:7900", description="On a media node: address and first of two TCP ports for each worker (TLS)."
+    )
     drain_seconds: int = Field(
         60, ge=0, le=86400, description="How long calls may go on in a media process that was asked to stop (SIGTERM)."
     )
@@ -167,6 +176,19 @@ class Settings(BaseSettings):
         return self
 
     @model_validator(mode="after")
+    def _nodes_can_work(self) -> Settings:
+        read_places(self.nodes)
+        if self.node_name and NAME.fullmatch(self.node_name) is None:
+            raise ValueError(f"node_name {self.node_name!r} has not at most 31 small letters, digits and hyphens")
+        if self.node_name and self.nodes:
+            raise ValueError("node_name makes this machine a media node, which has no nodes of its own; unset one")
+        if (self.node_name or self.nodes) and not self.s3_endpoint:
+            raise ValueError("media nodes need s3_endpoint, a store that all machines reach")
+        if self.node_name and set(self.node_place.ports) & set(self.media_ports):
+            raise ValueError("node_listen and media_port share a port; choose others")
+        return self
+
+    @model_validator(mode="after")
     def _signed(self) -> Settings:
         if self.webhook_urls and len(self.webhook_secret.get_secret_value()) < WEBHOOK_SECRET_CHARACTERS:
             raise ValueError(f"webhook_urls need a webhook_secret of at least {WEBHOOK_SECRET_CHARACTERS} characters")
@@ -198,6 +220,16 @@ class Settings(BaseSettings):
     def worker_port(self) -> int:
         """Port of this media process."""
         return self.media_port + self.worker
+
+    @property
+    def node_place(self) -> NodePlace:
+        """Where the doors of this media node are."""
+        return read_place(self.node_name, self.node_listen, self.workers)
+
+    @property
+    def node_dir(self) -> Path:
+        """Certificates of this media node."""
+        return self.data_dir / "node"
 
     @property
     def run_dir(self) -> Path:

@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+from storage.embedded import read_access
 from storage.objects import StoreError, open_store
 from storage.objects.s3 import S3Store
 from storage.settings import Settings
@@ -53,6 +54,11 @@ class EmbeddedStore:
     def opened(self) -> S3Store:
         """A client with the right keys."""
         return open_store(self.settings)
+
+    def opened_access(self) -> tuple[str, str, str]:
+        """Address, access key and secret key, for programs that use it as a store of somebody else's."""
+        access = read_access(self.settings.data_dir / "store")
+        return access.endpoint, access.access_key, access.secret_key
 
     def forget_ports(self) -> None:
         """Makes the next start choose other ports."""

@@ -12,9 +12,11 @@ from aiohttp import web
 
 from storage.database.engine import open_database
 from storage.database.upgrade import UpgradeFault, upgrade_database
+from storage.nodes import NotJoined
 from storage.program import run_program
 from storage.settings import Settings
 from web.app import application
+from web.tls.authority import AuthorityDamaged
 from web.tls.keeper import CertificateFault, CertificateKeeper
 
 SHUTDOWN_S = 3.0
@@ -23,7 +25,10 @@ log = structlog.get_logger(__name__)
 
 
 async def run(settings: Settings) -> None:
-    """Serve until a signal. Raises CertificateFault, UpgradeFault, OSError when the port cannot be had."""
+    """Serve until a signal. Raises CertificateFault, AuthorityDamaged, NotJoined, UpgradeFault.
+
+    OSError when the port cannot be had.
+    """
     stop = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
@@ -46,7 +51,7 @@ async def run(settings: Settings) -> None:
 
 def main() -> int:
     """Exit status as `run_program` gives it."""
-    return run_program("web", run, (CertificateFault, UpgradeFault))
+    return run_program("web", run, (CertificateFault, UpgradeFault, AuthorityDamaged, NotJoined))
 
 
 if __name__ == "__main__":

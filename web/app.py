@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import AsyncIterator, Callable
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
@@ -44,6 +45,7 @@ from web.api.middleware import MIDDLEWARES, add_headers
 from web.sessions import running
 from web.tls import pages as tls_pages
 from web.tls.keeper import CertificateKeeper
+from web.tls.node_identity import ensure_calling
 from web.words import Words
 
 PARTS: Final[tuple[Callable[[web.Application], None], ...]] = (
@@ -92,7 +94,12 @@ def application(
     now_ms: Clock = utc_ms,
     ui_folder: Path = pages.BUILT_UI,
 ) -> web.Application:
-    """The whole application; it closes `database` when it is cleaned up."""
+    """The whole application; it closes `database` when it is cleaned up.
+
+    Raises AuthorityDamaged, OSError, NotJoined when media nodes are set and their certificates cannot be made.
+    """
+    if settings.nodes:
+        ensure_calling(settings.data_dir / "tls", datetime.now(UTC))
     app = web.Application(middlewares=MIDDLEWARES, client_max_size=MAX_BODY_BYTES)
     app[SETTINGS] = settings
     app[DATABASE] = database

@@ -10,10 +10,12 @@ import signal
 from typing import TextIO
 
 import structlog
+from aiohttp import web
 
 from mediaserver.recorder.core import Recorder
 from mediaserver.recorder.feed_client import FeedClient
 from mediaserver.recorder.status import listen
+from storage.nodes import NotJoined, listening_context
 from storage.program import run_program
 from storage.settings import Settings
 
@@ -32,7 +34,8 @@ def _lock(settings: Settings) -> TextIO:
 
 
 async def run(settings: Settings) -> None:
-    """Record until a signal. Raises OSError when the spool or the socket cannot be had."""
+    """Record until a signal. Raises OSError when the spool or the socket cannot be had, NotJoined."""
+    context = listening_context(settings.node_dir) if settings.node_name else None
     stop = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
@@ -43,6 +46,9 @@ async def run(settings: Settings) -> None:
         await asyncio.to_thread(recorder.start)
         client = FeedClient(folder / "feed.sock", recorder)
         runner = await listen(recorder, folder / "recorder.sock")
+        if context is not None:
+            place = settings.node_place
+            await web.TCPSite(runner, place.host, place.recorder_port(settings.worker), ssl_context=context).start()
         log.info("recorder_ready", spool=str(settings.spool_dir))
         listening, writing = asyncio.create_task(client.run()), asyncio.create_task(recorder.run(stop))
         try:
@@ -59,7 +65,7 @@ async def run(settings: Settings) -> None:
 
 def main() -> int:
     """Exit status as `run_program` gives it."""
-    return run_program("recorder", run)
+    return run_program("recorder", run, (NotJoined,))
 
 
 if __name__ == "__main__":

@@ -28,6 +28,8 @@ PROGRAMS = {
 app = typer.Typer(no_args_is_help=True, add_completion=False, help="Video Home 视频之家: meet, record, transcribe.")
 config_app = typer.Typer(no_args_is_help=True, help="Show the settings in force.")
 app.add_typer(config_app, name="config")
+node_app = typer.Typer(no_args_is_help=True, help="Media nodes: other machines that hold calls.")
+app.add_typer(node_app, name="node")
 
 
 def settings_or_exit() -> Settings:
@@ -48,10 +50,11 @@ def _become(module: str) -> NoReturn:
 
 @app.command()
 def serve() -> None:
-    """Run everything on this machine; Ctrl-C stops it."""
-    from storage.cli.serve import run
+    """Run everything on this machine, or on a media node its part; Ctrl-C stops it."""
+    from storage.cli import serve, serve_node
 
-    raise SystemExit(run(settings_or_exit()))
+    settings = settings_or_exit()
+    raise SystemExit(serve_node.run(settings) if settings.node_name else serve.run(settings))
 
 
 @app.command()
@@ -133,6 +136,27 @@ def reconcile(json_out: Annotated[bool, typer.Option("--json", help="Print the f
     from storage.cli.reconcile import run
 
     raise SystemExit(run(settings_or_exit(), json_out=json_out))
+
+
+@node_app.command("add")
+def node_add(
+    name: Annotated[str, typer.Argument(help="Name of the new node.")],
+    out: Annotated[Path | None, typer.Option(help="File to write; default: NAME.node.")] = None,
+) -> None:
+    """On the machine with the pages: make the file by which another machine becomes a media node."""
+    add = importlib.import_module("web.node_command").add
+    raise SystemExit(add(settings_or_exit(), name, out or Path(f"{name}.node")))
+
+
+@node_app.command("join")
+def node_join(
+    file: Annotated[Path, typer.Argument(help="The file that was made; it is removed.")],
+    secret: Annotated[str, typer.Option(prompt="Secret", hide_input=True, help="What was shown with it.")],
+) -> None:
+    """On the other machine, with node_name set: take that file."""
+    from storage.cli.node_join import run
+
+    raise SystemExit(run(settings_or_exit(), file, secret))
 
 
 @config_app.command("show")

@@ -12,7 +12,6 @@ import ssl
 import struct
 import time
 from collections.abc import Callable, Iterator
-from contextlib import closing
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -21,7 +20,9 @@ from typing import Literal, NoReturn
 from cryptography import x509
 from rich.console import Console
 
+from storage.cli import doctor_nodes
 from storage.cli.serve import is_ready, port_fault
+from storage.cli.serve_node import answers
 from storage.settings import Settings
 
 CODECS = (("vp8", "r"), ("opus", "r"), ("opus", "w"))
@@ -62,13 +63,13 @@ def examine(settings: Settings) -> Iterator[Finding]:
     checks: tuple[tuple[str, Callable[[Settings], Iterator[Finding]]], ...] = (
         ("programs", programs),
         ("ports", ports),
-        ("certificate", certificate),
+        *([("node", node)] if settings.node_name else [("certificate", certificate), ("nodes", nodes)]),
         ("disk", disk),
         ("bucket", bucket),
         ("copy", second_store),
         ("lock", lock),
         ("store exposure", store_exposure),
-        ("model", model),
+        *([] if settings.node_name else [("model", model)]),
         ("codecs", codecs),
         ("time", clock),
     )
@@ -93,14 +94,17 @@ def running(settings: Settings) -> bool:
 
 
 def ports(settings: Settings) -> Iterator[Finding]:
-    """The HTTPS port and the media port (UDP and TCP): free, or taken by us."""
+    """The HTTPS port (on a media node: those of its doors) and the media ports: free, or taken by us."""
     ours = running(settings)
+    own = [(socket.SOCK_STREAM, settings.https_port, f"port {settings.https_port}/TCP (https)")]
+    if settings.node_name:
+        own = [(socket.SOCK_STREAM, port, f"port {port}/TCP (orders)") for port in settings.node_place.ports]
     for kind, port, name in (
-        (socket.SOCK_STREAM, settings.https_port, f"port {settings.https_port}/TCP (https)"),
+        *own,
         *((socket.SOCK_DGRAM, port, f"port {port}/UDP (media)") for port in settings.media_ports),
         *((socket.SOCK_STREAM, port, f"port {port}/TCP (media)") for port in settings.media_ports),
     ):
-        reason = port_fault(settings.bind, port, kind)
+        reason = port_fault(settings.node_place.host if name.endswith("(orders)") else settings.bind, port, kind)
         if ours:
             if reason is None:
                 yield Finding(name, "fail", "Video Home runs but does not listen here; see data/logs and restart it.")
@@ -128,7 +132,8 @@ def programs(settings: Settings) -> Iterator[Finding]:
         logs = ", ".join(str(settings.data_dir / "logs" / f"{name}.log") for name in silent)
         yield Finding("programs", "fail", f"{', '.join(silent)} does not answer; the reason is at the end of {logs}.")
     else:
-        yield Finding("programs", "ok", "mediaserver, recorder and web answer.")
+        answering = "mediaserver and recorder" if settings.node_name else "mediaserver, recorder and web"
+        yield Finding("programs", "ok", f"{answering} answer.")
 
 
 def _silent_programs(settings: Settings) -> list[str]:
@@ -136,19 +141,19 @@ def _silent_programs(settings: Settings) -> list[str]:
         f"{name}-{number}" if number else name
         for number in range(settings.workers)
         for name, path in _SOCKETS.items()
-        if not _answers(settings.worker_dir(number) / path)
+        if not answers(str(settings.worker_dir(number) / path))
     ]
-    return silent if is_ready(settings) else [*silent, "web"]
+    return silent if settings.node_name or is_ready(settings) else [*silent, "web"]
 
 
-def _answers(path: Path) -> bool:
-    with closing(socket.socket(socket.AF_UNIX)) as probe:
-        probe.settimeout(3)
-        try:
-            probe.connect(str(path))
-        except OSError:
-            return False
-    return True
+def nodes(settings: Settings) -> Iterator[Finding]:
+    """The media nodes that are led from here."""
+    yield from (Finding(*told) for told in doctor_nodes.nodes(settings))
+
+
+def node(settings: Settings) -> Iterator[Finding]:
+    """This machine as a media node."""
+    yield from (Finding(*told) for told in doctor_nodes.node(settings))
 
 
 def certificate(settings: Settings) -> Iterator[Finding]:

@@ -15,7 +15,7 @@ import time
 import urllib.request
 from collections.abc import Iterable
 from contextlib import closing
-from typing import TextIO
+from typing import NamedTuple, TextIO
 
 from rich.console import Console
 
@@ -33,16 +33,32 @@ console = Console(highlight=False, soft_wrap=True)
 
 def run(settings: Settings) -> int:
     """Run until SIGINT or SIGTERM; the exit status is 0 after a clean stop, 1 when it could not start."""
+    https = Port(settings.bind, settings.https_port, socket.SOCK_STREAM, "https_port")
     try:
-        with closing(_prepare(settings)):
+        with closing(prepare(settings, [https, *media_ports(settings)])):
             return asyncio.run(_serve(settings))
     except StartFault as fault:
         console.print(str(fault), style="red", markup=False)
         return 1
 
 
-def _prepare(settings: Settings) -> TextIO:
-    """Make the folders, take the data folder's lock, and see that the ports are free."""
+class Port(NamedTuple):
+    """A port that must be free."""
+
+    bind: str
+    number: int
+    kind: socket.SocketKind
+    setting: str
+
+
+def media_ports(settings: Settings) -> list[Port]:
+    """Those of all media processes."""
+    kinds = (socket.SOCK_STREAM, socket.SOCK_DGRAM)
+    return [Port(settings.bind, number, kind, "media_port") for number in settings.media_ports for kind in kinds]
+
+
+def prepare(settings: Settings, ports: Iterable[Port]) -> TextIO:
+    """Make the folders, take the data folder's lock, and see that the ports are free. Raises StartFault."""
     try:
         for folder in (settings.data_dir, settings.run_dir, settings.data_dir / "logs", settings.data_dir / "db"):
             folder.mkdir(parents=True, exist_ok=True)
@@ -64,18 +80,11 @@ def _prepare(settings: Settings) -> TextIO:
     lock.truncate(0)
     lock.write(str(os.getpid()))
     lock.flush()
-    for kind, port, name in (
-        (socket.SOCK_STREAM, settings.https_port, "https_port"),
-        *(
-            (kind, port, "media_port")
-            for port in settings.media_ports
-            for kind in (socket.SOCK_STREAM, socket.SOCK_DGRAM)
-        ),
-    ):
-        if (reason := _port_stays_taken(settings.bind, port, kind)) is not None:
+    for bind, port, kind, setting in ports:
+        if (reason := _port_stays_taken(bind, port, kind)) is not None:
             raise StartFault(
-                f"Port {port} cannot be opened on {settings.bind} ({reason}); end the program that uses it "
-                f"or choose another port by VIDEOHOME_{name.upper()}."
+                f"Port {port} cannot be opened on {bind} ({reason}); end the program that uses it "
+                f"or choose another port by VIDEOHOME_{setting.upper()}."
             )
     return lock
 
@@ -125,18 +134,19 @@ _STOP_FIRST = ("worker", "web")
 """Then the mediaservers, then their recorders, so that these take the last packets, and at the end the store."""
 
 
-def _named(kind: str, number: int) -> str:
+def worker_name(kind: str, number: int) -> str:
     """Name of a program of one media worker, also of its log."""
     return f"{kind}-{number}" if number else kind
 
 
-def _worker_programs(
-    settings: Settings, kind: str, module: str, niceness: int, numbers: Iterable[int]
-) -> list[Program]:
-    return [Program(_named(kind, n), ["-m", module], {"VIDEOHOME_WORKER": str(n)}, niceness=niceness) for n in numbers]
+def worker_programs(kind: str, module: str, niceness: int, numbers: Iterable[int]) -> list[Program]:
+    """A program for each of the media workers."""
+    return [
+        Program(worker_name(kind, n), ["-m", module], {"VIDEOHOME_WORKER": str(n)}, niceness=niceness) for n in numbers
+    ]
 
 
-def _recorders(settings: Settings) -> list[int]:
+def recorder_numbers(settings: Settings) -> list[int]:
     """Numbers of the recorders: one beside each mediaserver, and one for each spool of an earlier, larger number."""
     left = [
         path.name.removeprefix("spool-") for path in settings.data_dir.glob("spool-*") if any(path.glob("*/sessions/*"))
@@ -148,13 +158,13 @@ def _early_programs(settings: Settings) -> list[Program]:
     """Those that need no database: they start while it is brought up to date."""
     store = [] if settings.s3_endpoint else [Program("store", ["-m", "storage.embedded"])]
     # A call must not stutter, nor wait long for a killed mediaserver, because something else is busy.
-    return [*store, *_worker_programs(settings, "mediaserver", "mediaserver", -10, range(settings.workers))]
+    return [*store, *worker_programs("mediaserver", "mediaserver", -10, range(settings.workers))]
 
 
 def _late_programs(settings: Settings) -> list[Program]:
     """Those that nobody waits for at once: their many imports would make the pages wait."""
     return [
-        *_worker_programs(settings, "recorder", "mediaserver.recorder", -5, _recorders(settings)),
+        *worker_programs("recorder", "mediaserver.recorder", -5, recorder_numbers(settings)),
         Program("worker", ["-m", "transcribe"], niceness=10),
     ]
 
@@ -187,7 +197,7 @@ async def _serve(settings: Settings) -> int:
             return 1
         if not stop.is_set():
             console.print("\nCtrl-C stops everything.")
-        await _stopped_or_faulty(stop, supervisor)
+        await stopped_or_faulty(stop, supervisor)
         if supervisor.fault.done():
             console.print(supervisor.fault.result(), style="red", markup=False)
             return 1
@@ -197,11 +207,11 @@ async def _serve(settings: Settings) -> int:
         return 1
     finally:
         console.print("Stopping ...")
-        await supervisor.stop([*_STOP_FIRST, *(_named("mediaserver", n) for n in range(settings.workers))])
+        await supervisor.stop([*_STOP_FIRST, *(worker_name("mediaserver", n) for n in range(settings.workers))])
         console.print("Video Home has stopped; nothing is left running.")
 
 
-async def _stopped_or_faulty(stop: asyncio.Event, supervisor: Supervisor) -> None:
+async def stopped_or_faulty(stop: asyncio.Event, supervisor: Supervisor) -> None:
     """Return when a signal asked to stop or a program refused its settings."""
     supervisor.fault.add_done_callback(lambda _: stop.set())
     await stop.wait()

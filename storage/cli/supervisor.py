@@ -84,6 +84,8 @@ class Supervisor:
         self._programs: list[Program] = []
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._stopping = asyncio.Event()
+        self._ending: set[str] = set()
+        """Programs that are being stopped before the others."""
         self.fault: asyncio.Future[str] = asyncio.get_running_loop().create_future()
         """Done with one sentence when a program refuses its settings and so will never run."""
 
@@ -99,12 +101,15 @@ class Supervisor:
             for program in self._programs
         }
 
+    def _ends(self, program: Program) -> bool:
+        return self._stopping.is_set() or program.name in self._ending
+
     async def _keep(self, program: Program) -> None:
         delay_s = RESTART_FIRST_S
-        while not self._stopping.is_set():
+        while not self._ends(program):
             started = time.monotonic()
             status = await self._run_once(program)
-            if self._stopping.is_set():
+            if self._ends(program):
                 return
             if status == EXIT_CONFIGURATION:
                 if not self.fault.done():
@@ -136,13 +141,26 @@ class Supervisor:
                 preexec_fn=_die_with_parent,
             )
             _set_niceness(program)
-            if self._stopping.is_set():  # `stop` came while it was being started and could not see it yet
+            if self._ends(program):  # `stop` came while it was being started and could not see it yet
                 program.process.terminate()
             assert program.process.stdout is not None
             await _copy_lines(program, program.process.stdout, handler)
             return await program.process.wait()
         finally:
             handler.close()
+
+    def send_signal(self, names: Sequence[str], number: signal.Signals) -> None:
+        """Send a signal to the programs of these names that run."""
+        for program in self._programs:
+            process = program.process
+            if program.name in names and process is not None and process.returncode is None:
+                process.send_signal(number)
+
+    async def stop_together(self, names: Sequence[str], within_s: float) -> None:
+        """End the programs of these names at the same time; kills what has not ended `within_s`. Others run on."""
+        self._ending |= set(names)
+        named = [program for program in self._programs if program.name in names]
+        await asyncio.gather(*(self._stop_one(program, within_s) for program in named))
 
     async def stop(self, first: Sequence[str] = ()) -> None:
         """End the programs one after another, those named `first` in that order, of the others the last started first.
@@ -154,11 +172,11 @@ class Supervisor:
         for program in sorted(reversed(self._programs), key=lambda program: order.get(program.name, len(order))):
             await self._stop_one(program)
 
-    async def _stop_one(self, program: Program) -> None:
+    async def _stop_one(self, program: Program, within_s: float | None = None) -> None:
         task, process = self._tasks[program.name], program.process
         if process is not None and process.returncode is None:
             process.terminate()
-        done, _ = await asyncio.wait({task}, timeout=STOP_GRACE_S)
+        done, _ = await asyncio.wait({task}, timeout=STOP_GRACE_S if within_s is None else within_s)
         if done:
             return
         self._on_restart(program.name, -signal.SIGKILL)

@@ -405,7 +405,7 @@ class MediaNode(Base):
     __tablename__ = "media_node"
 
     id: Mapped[str] = mapped_column(primary_key=True)
-    """worker-0, worker-1 … of this machine."""
+    """worker-0, worker-1 … of this machine, NAME/0, NAME/1 … of the media node NAME."""
     boot_id: Mapped[str]
     state: Mapped[str]
     """up or draining; whose lease has run out is away, whatever stands here."""

@@ -227,18 +227,17 @@ class RecordingView(SessionApiView):
         """
         step = RecordingStep(body.step)
         if step is not RecordingStep.PAUSE:
-            await self._check_recorder()
+            await self._check_recorder(session_id)
         with needing_media():
             await self.running.desk.step_recording(self.viewer, self.actor, session_id, step, body.reason)
         self.running.recorder.hurry()
         return await self.detail(session_id)
 
-    async def _check_recorder(self) -> None:
+    async def _check_recorder(self, session_id: str) -> None:
         """A red dot without a recorder behind it would be a lie."""
-        if not await self.running.recorder.is_there():
+        if not await self.running.recorder.is_there(session_id):
             raise ApiFault(503, "recorder_away")
-        last = self.running.recorder.last
-        full = last is not None and last.disk_state == "full"
+        full = self.running.recorder.has_full_disk(session_id)
         if full or shutil.disk_usage(self.settings.data_dir).free < self.settings.disk_full_bytes:
             raise ApiFault(507, "disk_full")
 

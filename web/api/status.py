@@ -20,12 +20,12 @@ from sqlalchemy import func, select, text
 from sqlalchemy.exc import SQLAlchemyError
 
 from storage.database.models import Session, Transcript, WorkerHeartbeat
+from storage.nodes import is_on_node
 from storage.objects import ObjectMissing, StoreAway, StoreError
 from storage.settings import Settings
 from storage.stamp_orders import StampOrders
 from web.api.core import ADMINISTRATOR, COUNTERS, WORDS, Counters, answer
 from web.api.sessions import SessionApiView
-from web.media.mediaserver_link import MediaAway
 from web.media.recorder_link import RecorderAway, RecorderSpeaksOtherwise
 from web.sessions.running import Running
 from web.tls.pages import KEEPER
@@ -160,10 +160,13 @@ async def _checked(check: Callable[[], Awaitable[Item]]) -> Item:
 
 
 async def _mediaserver(running: Running, figures: dict[str, float]) -> Item:
-    try:
-        figures |= await running.media.figures()
-    except MediaAway:
+    found, silent = await running.media.figures()
+    figures |= found
+    nodes = [name for name in silent if is_on_node(name)]
+    if len(nodes) < len(silent):
         return Item("mediaserver", "fail", "mediaserver_away")
+    if nodes:
+        return Item("mediaserver", "fail", "node_away", {"nodes": ", ".join(nodes)})
     if not running.media.up:
         return Item("mediaserver", "warn", "mediaserver_starting")
     params = {"rooms": int(figures.get("rooms", 0)), "peers": int(figures.get("peers", 0))}

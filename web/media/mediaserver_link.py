@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The line to the mediaserver beside us: signed orders over its Unix socket, and the stream of what happens in rooms.
+"""The line to one mediaserver, here or on a media node: signed orders, and the stream of what happens in its rooms.
 
 The link is up from the moment when the listener has dealt with a snapshot, so that whoever finds it up may count on
 the mediaserver knowing every room that is open.
@@ -29,6 +29,7 @@ from storage.access import (
     RoomOrder,
     mint_order,
 )
+from web.media.line import Line
 
 log = structlog.get_logger(__name__)
 
@@ -73,8 +74,8 @@ class MediaListener(Protocol):
 class MediaLink:
     """One connection for orders and one for events, both made again without end."""
 
-    def __init__(self, socket: Path, secrets_dir: Path, count: Callable[[str], None]) -> None:
-        self._socket, self._secrets_dir, self._count = socket, secrets_dir, count
+    def __init__(self, line: Line, secrets_dir: Path, count: Callable[[str], None]) -> None:
+        self._line, self._secrets_dir, self._count = line, secrets_dir, count
         self._http: aiohttp.ClientSession | None = None
         self.up = False
         """True while events arrive and the last snapshot was dealt with."""
@@ -83,8 +84,7 @@ class MediaLink:
     async def open(self) -> None:
         """Get ready for orders. Connects to nothing yet."""
         timeout = aiohttp.ClientTimeout(total=ORDER_WITHIN_S)
-        connector = aiohttp.UnixConnector(str(self._socket), limit=0)
-        self._http = aiohttp.ClientSession(connector=connector, timeout=timeout)
+        self._http = aiohttp.ClientSession(connector=self._line.connector(), timeout=timeout)
 
     async def close(self) -> None:
         """End all connections."""
@@ -93,7 +93,7 @@ class MediaLink:
 
     @property
     def http(self) -> aiohttp.ClientSession:
-        """The HTTP session over the socket."""
+        """The HTTP session over the line."""
         assert self._http is not None, "open() comes first"
         return self._http
 
@@ -118,7 +118,7 @@ class MediaLink:
     async def _hear(self, listener: MediaListener) -> None:
         timeout = aiohttp.ClientWSTimeout(ws_close=1.0)
         async with self.http.ws_connect(
-            "http://media/events", heartbeat=HEARTBEAT_S, max_msg_size=MAX_EVENT_BYTES, timeout=timeout
+            f"{self._line.base}/events", heartbeat=HEARTBEAT_S, max_msg_size=MAX_EVENT_BYTES, timeout=timeout
         ) as events:
             async for message in events:
                 if message.type is not WSMsgType.TEXT:
@@ -161,7 +161,7 @@ class MediaLink:
     async def room(self, room: str) -> dict[str, Any]:
         """The room as it is now, with its counters. Raises MediaAway, MediaRefused `unknown_room`."""
         try:
-            async with self.http.get(f"http://media/rooms/{room}") as response:
+            async with self.http.get(f"{self._line.base}/rooms/{room}") as response:
                 answer: dict[str, Any] = await response.json()
                 if response.status < 400:
                     return answer
@@ -172,7 +172,7 @@ class MediaLink:
     async def _send(self, method: str, path: str, order: Order) -> dict[str, Any]:
         body = {"order": mint_order(self._secrets_dir, order)}
         try:
-            async with self.http.request(method, f"http://media{path}", json=body) as response:
+            async with self.http.request(method, f"{self._line.base}{path}", json=body) as response:
                 answer: dict[str, Any] = await response.json()
                 if response.status < 400:
                     return answer
@@ -190,7 +190,7 @@ class MediaLink:
     ) -> tuple[int, CIMultiDictProxy[str], bytes]:
         """A WHIP or WHEP request as it came; status, headers and body of the answer. Raises MediaAway."""
         try:
-            url = URL(f"http://media{path}", encoded=True)
+            url = URL(f"{self._line.base}{path}", encoded=True)
             async with self.http.request(method, url, data=body, headers=headers) as response:
                 return response.status, response.headers, await response.read()
         except (aiohttp.ClientError, OSError, TimeoutError) as error:
@@ -209,7 +209,7 @@ class MediaLink:
     async def metrics(self) -> str:
         """Its figures as Prometheus text. Raises MediaAway."""
         try:
-            async with self.http.get("http://media/metrics") as response:
+            async with self.http.get(f"{self._line.base}/metrics") as response:
                 return await response.text()
         except (aiohttp.ClientError, OSError, TimeoutError) as error:
             raise MediaAway(type(error).__name__) from None
@@ -218,7 +218,7 @@ class MediaLink:
         """A WebSocket into the room for one page. Raises MediaAway."""
         try:
             return await self.http.ws_connect(
-                f"http://media/rooms/{room}/ws",
+                f"{self._line.base}/rooms/{room}/ws",
                 heartbeat=HEARTBEAT_S,
                 max_msg_size=0,  # what our own server sends is not limited (a join of 24 endpoints is large)
                 timeout=aiohttp.ClientWSTimeout(ws_close=1.0),

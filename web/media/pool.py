@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""All media processes of this machine as one: an order finds the process that has the room.
+"""All media processes, of this machine and of its media nodes, as one: an order finds the process that has the room.
 
 What the sessions know is this class; how many processes stand behind it is their business as little as which of them
 drains. With one process everything is as if there were no pool.
@@ -84,17 +84,25 @@ class MediaPool:
         async with asyncio.TaskGroup() as group:
             for node_id, link in self.links.items():
                 group.create_task(link.follow(_NodeListener(node_id, link, self, listener)))
-            group.create_task(self._renew())
+            group.create_task(self._renew(listener))
 
-    async def _renew(self) -> None:
+    async def _renew(self, listener: PoolListener) -> None:
         while True:
             await asyncio.sleep(RENEW_EVERY_S)
-            for node_id, link in self.links.items():
+            await self.look_at_leases(listener)
+
+    async def look_at_leases(self, listener: PoolListener) -> None:
+        """Renew those of the processes that are there; the rooms of one that is lost go elsewhere."""
+        for node_id, link in self.links.items():
+            try:
                 if link.up:
-                    try:
-                        await self.registry.renew(node_id, link.boot_id)
-                    except Exception:  # the next turn tries again; a lease is five turns long
-                        log.exception("lease_not_renewed", node=node_id)
+                    await self.registry.renew(node_id, link.boot_id)
+                elif self.registry.is_lost(node_id) and (rooms := self.registry.movable(node_id)):
+                    log.warning("node_lost", node=node_id, rooms=len(rooms))
+                    self._count("node_lost")
+                    await asyncio.gather(*map(listener.move, rooms))
+            except Exception:  # the next turn tries again; a lease is five turns long
+                log.exception("lease_not_renewed", node=node_id)
 
     # Orders
 
@@ -171,13 +179,20 @@ class MediaPool:
 
     # What they say about themselves
 
-    async def figures(self) -> dict[str, float]:
-        """Sums over all processes. Raises MediaAway when one does not answer."""
+    async def figures(self) -> tuple[dict[str, float], list[str]]:
+        """Sums over all processes that answer, and the names of those that do not."""
         total: dict[str, float] = {}
-        for link in self.links.values():
-            for name, value in (await link.figures()).items():
-                total[name] = total.get(name, 0.0) + value
-        return total
+        silent: list[str] = []
+        found = await asyncio.gather(*(link.figures() for link in self.links.values()), return_exceptions=True)
+        for node_id, figures in zip(self.links, found, strict=True):
+            if isinstance(figures, MediaAway):
+                silent.append(node_id)
+            elif isinstance(figures, BaseException):
+                raise figures
+            else:
+                for name, value in figures.items():
+                    total[name] = total.get(name, 0.0) + value
+        return total, silent
 
     async def metrics(self) -> list[str]:
         """Prometheus text of each process that answers."""

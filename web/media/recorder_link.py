@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The line to the recorder beside us: what became of each recording, asked over its Unix socket."""
+"""The line to one recorder, here or on a media node: what became of each recording."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Final
 
 import aiohttp
 import structlog
 
 from web.casework.progress import RecorderReport, report_from_json
+from web.media.line import Line
 
 log = structlog.get_logger(__name__)
 
@@ -89,8 +89,8 @@ def _entry(item: Mapping[str, Any]) -> Entry:
 class RecorderLink:
     """Asks again and again; keeps the last answer."""
 
-    def __init__(self, socket: Path, count: Callable[[str], None]) -> None:
-        self._socket, self._count = socket, count
+    def __init__(self, line: Line, count: Callable[[str], None]) -> None:
+        self._line, self._count = line, count
         self._http: aiohttp.ClientSession | None = None
         self._seen_s = time.monotonic()
         self._soon = asyncio.Event()
@@ -99,7 +99,7 @@ class RecorderLink:
     async def open(self) -> None:
         """Get ready. Connects to nothing yet."""
         timeout = aiohttp.ClientTimeout(total=ANSWER_WITHIN_S)
-        self._http = aiohttp.ClientSession(connector=aiohttp.UnixConnector(str(self._socket)), timeout=timeout)
+        self._http = aiohttp.ClientSession(connector=self._line.connector(), timeout=timeout)
 
     async def close(self) -> None:
         """End all connections."""
@@ -152,7 +152,7 @@ class RecorderLink:
         """One question. Raises RecorderAway, RecorderSpeaksOtherwise."""
         assert self._http is not None, "open() comes first"
         try:
-            async with self._http.get("http://recorder/sessions") as response:
+            async with self._http.get(f"{self._line.base}/sessions") as response:
                 if response.status != 200:
                     raise RecorderAway(f"status {response.status}")
                 value = await response.json()
@@ -164,7 +164,7 @@ class RecorderLink:
         """Tell it that the sealed state of this session is noted. Raises RecorderAway; it is told again then."""
         assert self._http is not None, "open() comes first"
         try:
-            async with self._http.delete(f"http://recorder/sessions/{session_id}") as response:
+            async with self._http.delete(f"{self._line.base}/sessions/{session_id}") as response:
                 await response.read()
                 if response.status >= 400 and response.status != 404:
                     raise RecorderAway(f"status {response.status}")

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Final
 
 from web.media.recorder_link import Answer, CopyState, RecorderAway, RecorderLink
@@ -15,8 +15,10 @@ _WORSE: Final = ("ok", "low", "full")
 class RecorderPool:
     """Has the questions of `RecorderLink`."""
 
-    def __init__(self, links: Sequence[RecorderLink]) -> None:
-        self.links = list(links)
+    def __init__(self, links: Mapping[str, RecorderLink], node_of: Callable[[str], str | None]) -> None:
+        """`node_of` gives the media process that has a room; its recorder has the room's recording."""
+        self._by_node, self._node_of = dict(links), node_of
+        self.links = list(links.values())
 
     async def open(self) -> None:
         """Get ready."""
@@ -29,16 +31,24 @@ class RecorderPool:
             await link.close()
 
     @property
-    def away(self) -> bool:
-        """True while one of them has not answered for too long."""
-        return any(link.away for link in self.links)
+    def away(self) -> frozenset[str]:
+        """The media processes whose recorders have not answered for too long."""
+        return frozenset(node_id for node_id, link in self._by_node.items() if link.away)
+
+    def away_for(self, room: str) -> bool:
+        """True while the room's recorder does not answer; for a room without a place, while none does."""
+        link = self._link_of(room)
+        return all(one.away for one in self.links) if link is None else link.away
+
+    def _link_of(self, room: str) -> RecorderLink | None:
+        return self._by_node.get(self._node_of(room) or "")
 
     @property
     def last(self) -> Answer | None:
-        """What all of them said last, as one answer; None until every one has."""
-        answers = [link.last for link in self.links]
+        """What all that answer said last, as one answer; None until every one of them has, and while none does."""
+        answers = [link.last for link in self.links if not link.away]
         heard = [answer for answer in answers if answer is not None]
-        return _one(heard) if len(heard) == len(answers) else None
+        return _one(heard) if heard and len(heard) == len(answers) else None
 
     def hurry(self) -> None:
         """Ask all at once."""
@@ -51,9 +61,17 @@ class RecorderPool:
             for link in self.links:
                 group.create_task(link.poll(heard))
 
-    async def is_there(self) -> bool:
-        """True when all have answered lately, or do so now."""
-        return all(await asyncio.gather(*(link.is_there() for link in self.links)))
+    async def is_there(self, room: str) -> bool:
+        """True when the room's recorder has answered lately, or does so now; without a place, when any does."""
+        link = self._link_of(room)
+        asked = self.links if link is None else [link]
+        return any(await asyncio.gather(*(one.is_there() for one in asked)))
+
+    def has_full_disk(self, room: str) -> bool:
+        """True when the room's recorder said so last; without a place, when one of all did."""
+        link = self._link_of(room)
+        last = self.last if link is None else link.last
+        return last is not None and last.disk_state == "full"
 
     async def ask(self) -> Answer:
         """One question to all. Raises RecorderAway, RecorderSpeaksOtherwise."""
@@ -61,11 +79,12 @@ class RecorderPool:
 
     async def forget(self, session_id: str) -> None:
         """Tell whoever has it. Raises RecorderAway."""
-        for link in self.links:
-            if link.last is None:
-                raise RecorderAway("not heard yet")
-            if any(entry.session_id == session_id for entry in link.last.entries):
-                await link.forget(session_id)
+        heard = [(link, link.last) for link in self.links if link.last is not None]
+        having = [link for link, last in heard if any(entry.session_id == session_id for entry in last.entries)]
+        for link in having:
+            await link.forget(session_id)
+        if not having and len(heard) < len(self.links):
+            raise RecorderAway("not heard yet")
 
 
 def _one(answers: Sequence[Answer]) -> Answer:

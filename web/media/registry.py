@@ -25,6 +25,7 @@ class Registry:
         self._database, self._home, self._now_ms = database, home, now_ms
         self.nodes = {node_id: Node(node_id, 0, 0, False, 0) for node_id in node_ids}
         self._placed: dict[str, tuple[str, bool]] = {}
+        self._loaded_utc_ms = 0
         self.moved: set[str] = set()
         """Rooms that went to another process, until somebody has looked who came along."""
         self._peers: dict[str, dict[str, set[str]]] = {node_id: {} for node_id in self.nodes}
@@ -37,6 +38,7 @@ class Registry:
             await db.execute(delete(RoomPlacement).where(RoomPlacement.room.in_(over)))
         async with self._database.read() as db:
             self._placed = {row.room: (row.node_id, row.pinned) for row in await db.scalars(select(RoomPlacement))}
+        self._loaded_utc_ms = self._now_ms()
 
     def node_of(self, room: str) -> str | None:
         """The process that has the room, None while it has none."""
@@ -79,6 +81,15 @@ class Registry:
     def movable(self, node_id: str) -> list[str]:
         """Rooms of this process that may go elsewhere."""
         return [room for room, (where, pinned) in self._placed.items() if where == node_id and not pinned]
+
+    def is_lost(self, node_id: str) -> bool:
+        """True when its lease has run out while another process takes rooms.
+
+        After a start every process has the time of one lease to be heard.
+        """
+        now_ms = self._now_ms()
+        until_ms = max(self.nodes[node_id].lease_until_utc_ms, self._loaded_utc_ms + LEASE_MS)
+        return now_ms >= until_ms and choose(self.nodes.values(), now_ms) is not None
 
     # What is heard of the processes
 

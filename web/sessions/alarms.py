@@ -46,10 +46,11 @@ class Alarms:
         self._turn = asyncio.Lock()
         self._sources: dict[str, tuple[SourceAlarm, ...]] = {}
         self.raised: frozenset[str] = frozenset()
+        self._recorders_away: frozenset[str] = frozenset()
 
     def watch(self, session_id: str) -> Watch:
         """For the page of this session."""
-        return Watch(self._recorder.away, self.raised, self._sources.get(session_id, ()))
+        return Watch(self._recorder.away_for(session_id), self.raised, self._sources.get(session_id, ()))
 
     # Of the installation
 
@@ -61,7 +62,7 @@ class Alarms:
         last = self._recorder.last
         wrong = {
             "mediaserver_away": now_s - self._media_up_s >= MEDIA_AWAY_AFTER_S,
-            "recorder_away": self._recorder.away,
+            "recorder_away": bool(self._recorder.away),
             "disk_full": last is not None and last.disk_state == "full",
             "disk_low": last is not None and last.disk_state == "low",
             # There is room, and yet the recorder cannot write.
@@ -73,9 +74,9 @@ class Alarms:
         return {name for name, on in wrong.items() if on}
 
     async def look(self) -> bool:
-        """Tell outside what changed since the last look; True when anything did."""
+        """Tell outside what changed since the last look; True when a page may show something else now."""
         async with self._turn:
-            now = frozenset(self.found())
+            now, away = frozenset(self.found()), self._recorder.away
             changes = [("alarm.raised", name) for name in sorted(now - self.raised)]
             changes += [("alarm.cleared", name) for name in sorted(self.raised - now)]
             if changes:
@@ -83,8 +84,9 @@ class Alarms:
                 async with self._delivery.database.begin() as db:
                     for kind, name in changes:
                         self._delivery.outbox.put(db, kind, None, {"name": name}, utc_ms)
-            self.raised = now
-        return bool(changes)
+            another = away != self._recorders_away
+            self.raised, self._recorders_away = now, away
+        return bool(changes) or another
 
     # Of the sources
 

@@ -109,7 +109,7 @@ class Keeper:
         await self._alarms.only(there.keys(), here.has)
 
     async def move(self, room: str) -> None:
-        """Its process drains: the room gets a new place, and its state there."""
+        """Its process drains, or is lost: the room gets a new place, and its state there."""
         await self._delivery.deliver(room)
         await self._cameras.moved(room)
         await self._alarms.heard(room, ())  # the new place looks for itself

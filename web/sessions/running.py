@@ -11,9 +11,11 @@ from typing import Final
 from aiohttp import web
 
 from storage.database.engine import Database
+from storage.nodes import calling_context, node_id, read_places
 from storage.settings import Settings
 from web.api.core import COUNTERS, DATABASE, NOW_MS, SETTINGS, SIGN_IN_ENDED
 from web.media.camera_picture import PictureTaker
+from web.media.line import Line, tls_line, unix_line
 from web.media.mediaserver_link import MediaLink
 from web.media.pool import MediaPool
 from web.media.recorder_link import RecorderLink
@@ -114,14 +116,27 @@ def add_to(app: web.Application) -> None:
 def _links(
     settings: Settings, database: Database, now_ms: Callable[[], int], count: Callable[[str], None]
 ) -> tuple[MediaPool, RecorderPool]:
-    """Lines to all media processes of this machine and their recorders."""
-    numbers = range(settings.workers)
-    media = {
-        f"worker-{n}": MediaLink(settings.worker_dir(n) / "media.sock", settings.secrets_dir, count) for n in numbers
-    }
-    recorders = [RecorderLink(settings.worker_dir(n) / "recorder.sock", count) for n in numbers]
+    """Lines to all media processes of this machine and of its nodes, and their recorders."""
+    lines = _lines(settings)
+    media = {node: MediaLink(line, settings.secrets_dir, count) for node, (line, _) in lines.items()}
+    recorders = {node: RecorderLink(line, count) for node, (_, line) in lines.items()}
     registry = Registry(database, media, "worker-0", now_ms)
-    return MediaPool(media, registry, count), RecorderPool(recorders)
+    return MediaPool(media, registry, count), RecorderPool(recorders, registry.node_of)
+
+
+def _lines(settings: Settings) -> dict[str, tuple[Line, Line]]:
+    """To mediaserver and recorder of each place. Raises NotJoined when the certificate to call nodes is not there."""
+    found = {}
+    for n in range(settings.workers):
+        folder = settings.worker_dir(n)
+        found[f"worker-{n}"] = unix_line(folder / "media.sock"), unix_line(folder / "recorder.sock")
+    for place in read_places(settings.nodes):
+        context = calling_context(settings.data_dir / "tls")
+        for n in range(place.workers):
+            ports = place.media_port(n), place.recorder_port(n)
+            media, recorder = (tls_line(place.host, port, place.tls_name, context) for port in ports)
+            found[node_id(place.name, n)] = media, recorder
+    return found
 
 
 async def _work(app: web.Application) -> AsyncIterator[None]:

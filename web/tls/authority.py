@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The local certificate authority: one root for this installation, made once, and the server certificates it signs.
 
-Keys are ECDSA P-256. The root may sign server certificates only (path length 0); it carries no name constraints,
-because the machine's names and addresses change during its ten years.
+Keys are ECDSA P-256. The root may sign no further authority (path length 0); it carries no name constraints, because
+the machine's names and addresses change during its ten years.
 """
 
 from __future__ import annotations
@@ -27,6 +27,8 @@ from storage.files import secret_folder, write_atomically
 ROOT_DAYS: Final = 3650
 SERVER_DAYS: Final = 397
 """Browsers refuse server certificates that are valid for more than 398 days."""
+NODE_DAYS: Final = 1825
+"""Certificates of media nodes, which no browser sees and a person must bring."""
 _BACKDATED = timedelta(days=1)
 """Machines whose clock is a little slow accept the certificate at once."""
 _DNS_NAME = re.compile(r"^(?=.{1,253}$)([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)(\.[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)*$")
@@ -100,14 +102,31 @@ def _make_root(now: datetime) -> Authority:
 
 def issue(authority: Authority, names: Iterable[str], now: datetime) -> tuple[bytes, bytes]:
     """A server certificate for host names and addresses, as (certificate, key) in PEM."""
+    return _issue(authority, "Video Home", names, ExtendedKeyUsageOID.SERVER_AUTH, SERVER_DAYS, now)
+
+
+def issue_node(authority: Authority, name: str, now: datetime, *, calls: bool) -> tuple[bytes, bytes]:
+    """A certificate for the line to media nodes: `calls` True for who calls them, False for a node that is called."""
+    usage = ExtendedKeyUsageOID.CLIENT_AUTH if calls else ExtendedKeyUsageOID.SERVER_AUTH
+    return _issue(authority, "Video Home node", [name], usage, NODE_DAYS, now)
+
+
+def _issue(
+    authority: Authority,
+    subject_name: str,
+    names: Iterable[str],
+    usage: x509.ObjectIdentifier,
+    days: int,
+    now: datetime,
+) -> tuple[bytes, bytes]:
     key = ec.generate_private_key(ec.SECP256R1())
-    ends = min(now - _BACKDATED + timedelta(days=SERVER_DAYS), authority.certificate.not_valid_after_utc)
-    subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "Video Home")])
+    ends = min(now - _BACKDATED + timedelta(days=days), authority.certificate.not_valid_after_utc)
+    subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, subject_name)])
     builder = _builder(subject, authority.certificate.subject, key.public_key(), now, ends)
     builder = builder.add_extension(x509.SubjectAlternativeName(_general_names(names)), critical=False)
     builder = builder.add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
     builder = builder.add_extension(_key_usage(digital_signature=True), critical=True)
-    builder = builder.add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), critical=False)
+    builder = builder.add_extension(x509.ExtendedKeyUsage([usage]), critical=False)
     builder = builder.add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
     issuer_key = x509.AuthorityKeyIdentifier.from_issuer_public_key(authority.key.public_key())
     builder = builder.add_extension(issuer_key, critical=False)

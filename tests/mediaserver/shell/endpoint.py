@@ -41,7 +41,7 @@ class Wire:
         """This is the server's side."""
         self.described = described
         self.credentials = described["iceParameters"]
-        candidate = next(c for c in described["iceCandidates"] if c["protocol"] == "udp" and c["ip"] == "127.0.0.1")
+        candidate = next(c for c in described["iceCandidates"] if c["protocol"] == "udp" and c["ip"].startswith("127."))
         self.remote = (candidate["ip"], candidate["port"])
 
     def move(self) -> None:

@@ -66,6 +66,30 @@ async def test_a_program_that_refuses_its_settings_is_not_started_again(tmp_path
     assert ends == []
 
 
+async def test_programs_that_end_together_are_told_at_once_and_the_others_are_kept(tmp_path: Path) -> None:
+    waits = "import signal, time\nsignal.signal(signal.SIGTERM, lambda *_: print('told', flush=True))\n"
+    waits += "signal.signal(signal.SIGINT, lambda *_: exit(0))\nprint('ready', flush=True)\nwhile True: time.sleep(600)"
+    keeper, ends = make(tmp_path)
+    for name in ("one", "two"):
+        keeper.start(Program(name, ["-c", waits]))
+    keeper.start(Program("other", ["-c", FOREVER]))
+    for name in ("one", "two", "other"):
+        await until_log_says(tmp_path, name, "ready")
+    stopping = asyncio.create_task(keeper.stop_together(["one", "two"], 60))
+    for name in ("one", "two"):
+        await until_log_says(tmp_path, name, "told")
+    keeper.send_signal(["other"], signal.SIGKILL)
+    async with asyncio.timeout(30):
+        while not ends:
+            await asyncio.sleep(0.02)
+    keeper.send_signal(["one", "two"], signal.SIGINT)
+    await asyncio.wait_for(stopping, 30)
+    assert ends == [("other", -signal.SIGKILL)], "nobody was killed for being slow, and the other one is started again"
+    states = keeper.states()
+    assert states["one"] is states["two"] is None
+    await keeper.stop()
+
+
 async def test_a_program_that_does_not_end_is_killed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(supervisor, "STOP_GRACE_S", 0.3)
     keeper, ends = make(tmp_path)

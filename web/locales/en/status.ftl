@@ -6,6 +6,7 @@ status-database-away = The database does not answer. Check the disk space and th
 status-mediaserver-ok = The video service is well: { $rooms } rooms, { $peers } endpoints.
 status-mediaserver-starting = The video service has just started and gets its rooms back. Look again in a few seconds.
 status-mediaserver-away = The video service does not answer and is restarted by itself. If this lasts longer than a minute, read the mediaserver log in data/logs.
+status-node-away = These parts of media nodes do not answer: { $nodes }. Calls go to other machines meanwhile; a call that is recorded there waits for its machine. Run videohome doctor to see why.
 status-recorder-ok = The recorder is well and holds { $sessions } sessions.
 status-recorder-away = The recorder does not answer and is restarted by itself; recording cannot start meanwhile. If this lasts longer than a minute, read the recorder log in data/logs.
 status-recorder-other-version = Recorder and web program are of different versions. Restart Video Home.

@@ -6,6 +6,7 @@ status-database-away = 数据库没有响应。请检查磁盘空间和数据库
 status-mediaserver-ok = 视频服务正常，房间 { $rooms } 个，终端 { $peers } 个。
 status-mediaserver-starting = 视频服务刚刚启动，正在恢复房间，几秒后再看。
 status-mediaserver-away = 视频服务没有响应，会自动重启。若一分钟后仍如此，请查看 data/logs 里的 mediaserver 日志。
+status-node-away = 这些媒体节点没有应答：{ $nodes }。通话暂时转到其他机器；正在那里录制的通话要等那台机器恢复。请运行 videohome doctor 查看原因。
 status-recorder-ok = 录制程序正常，手上有 { $sessions } 次会话。
 status-recorder-away = 录制程序没有响应，会自动重启；期间不能开始录制。若一分钟后仍如此，请查看 data/logs 里的 recorder 日志。
 status-recorder-other-version = 录制程序与网页程序版本不一致，请重新启动本系统。
