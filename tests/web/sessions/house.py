@@ -57,6 +57,12 @@ class FrontPage(Page):
         self.wires.clear()  # closing twice is no fault
 
 
+def _answers(path: Path) -> bool:
+    """A socket lies there a moment before it takes connections."""
+    with socket.socket(socket.AF_UNIX) as link:
+        return link.connect_ex(str(path)) == 0
+
+
 class House:
     """All programs of one test, each started and killed by name."""
 
@@ -103,7 +109,8 @@ class House:
         return self.front.app[RUNNING]
 
     async def start(self, module: str, ready: Path | None = None, worker: int = 0) -> None:
-        """Run a program; `ready` appears when it can be asked. Those of further workers have their number behind."""
+        """Run a program; the socket `ready` takes connections when it can be asked. Those of further workers have
+        their number behind."""
         self.settings.data_dir.mkdir(parents=True, exist_ok=True)
         if ready is not None:
             ready.unlink(missing_ok=True)
@@ -113,7 +120,7 @@ class House:
                 sys.executable, "-m", module, env=environment, stdout=log, stderr=log
             )
         if ready is not None:
-            await until(ready.exists, 90)
+            await until(lambda: _answers(ready), 90)
 
     async def start_mediaserver(self, worker: int = 0) -> None:
         await self.start("mediaserver", self.settings.worker_dir(worker) / "media.sock", worker)
