@@ -55,6 +55,10 @@ def clip(number: int) -> tuple[bytes, ...]:
     return tuple(found)
 
 
+_SILENCE_EVERY = 20
+"""Packets of 20 ms: a microphone in silence is heard every 400 ms, as Opus does it."""
+
+
 @dataclass
 class _Track:
     """RTP of one scripted track."""
@@ -114,13 +118,17 @@ class Member:
             payload = bytes([0x90 if index == 0 else 0x80]) + running + piece
             self.wire.send_rtp(self.camera.packet(payload, index == len(pieces) - 1, []))
 
-    def send_voice(self) -> None:
-        """20 ms of a tone, as loud as speech, with its level (RFC 6464)."""
+    def send_sound(self) -> None:
+        """20 ms of a tone, as loud as speech, with its level (RFC 6464); in silence a short word now and then (DTX)."""
         samples = tone(2)
-        sample = samples[self.voice.frame % len(samples)]
+        payload = samples[self.voice.frame % len(samples)].payloads[0]
         self.voice.frame += 1
         self.voice.ticks += 960
-        self.wire.send_rtp(self.voice.packet(sample.payloads[0], False, [(_AUDIO_LEVEL_ID, bytes([0x80 | LOUD_DBOV]))]))
+        if self.speaks:
+            level = bytes([0x80 | LOUD_DBOV])
+            self.wire.send_rtp(self.voice.packet(payload, False, [(_AUDIO_LEVEL_ID, level)]))
+        elif self.voice.frame % _SILENCE_EVERY == 0:
+            self.wire.send_rtp(self.voice.packet(payload[:1], False, [(_AUDIO_LEVEL_ID, bytes([127]))]))
 
 
 class Crowd:
@@ -187,7 +195,7 @@ class Crowd:
         member.tasks = [
             asyncio.create_task(self._every(ALIVE_EVERY_S, member.wire.check)),
             asyncio.create_task(self._every(1 / FPS, member.send_picture)),
-            asyncio.create_task(self._every(0.02, lambda: member.send_voice() if member.speaks else None)),
+            asyncio.create_task(self._every(0.02, member.send_sound)),
         ]
         self.members.append(member)
 

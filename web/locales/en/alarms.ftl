@@ -14,6 +14,9 @@ alarm-other-mic-stalled = No sound comes from { $name } at this moment.
 alarm-other-cam-stalled = No picture comes from { $name } at this moment.
 alarm-other-screen-stalled = The screen of { $name } does not come at this moment.
 alarm-other-screen-audio-stalled = The sound of { $name }'s screen does not come at this moment.
+alarm-others = { $count } microphones or cameras have a problem just now: { $names }. Please ask them to check.
+alarm-names-between = , {""}
+alarm-names-more = { $count } more
 
 # The live state of every track, in the devices' panel of whoever leads.
 tracks-title = State of each picture and sound

@@ -14,6 +14,9 @@ alarm-other-mic-stalled = 此刻收不到 { $name } 的声音。
 alarm-other-cam-stalled = 此刻收不到 { $name } 的画面。
 alarm-other-screen-stalled = 此刻收不到 { $name } 共享的屏幕。
 alarm-other-screen-audio-stalled = 此刻收不到 { $name } 共享屏幕的声音。
+alarm-others = 此刻有 { $count } 路声音或画面不正常：{ $names }。请提醒他们检查麦克风和摄像头。
+alarm-names-between = 、
+alarm-names-more = 另有 { $count } 处
 
 # 每路画面和声音的实时状态（主持一方的“设备”面板）。
 tracks-title = 每路画面和声音的状态

@@ -14,15 +14,29 @@ export function Alarms({ model }: { model: CallModel }) {
           <span data-trouble={trouble}>{t(`alarm-own-${word(source)}-${trouble}`)}</span>
         </Notice>
       ))}
-      {others.map(({ peer_id, source, trouble, name }) => (
-        <Notice key={`${peer_id}-${source}`} tone="warn" test="alarm-other">
+      {others.length === 1 && others.map(({ peer_id, source, trouble, name }) => (
+        <Notice key="other" tone="warn" test="alarm-other">
           <span data-peer={peer_id} data-trouble={trouble}>
             {t(`alarm-other-${word(source)}-${trouble}`, { name })}
           </span>
         </Notice>
       ))}
+      {others.length > 1 && (
+        <Notice tone="warn" test="alarm-others">
+          {t("alarm-others", { count: others.length, names: named(others.map(({ name }) => name)) })}
+        </Notice>
+      )}
     </>
   );
+}
+
+const NAMES_SHOWN = 4;
+
+/** Many alarms are one line: the pictures keep their place. */
+function named(names: string[]): string {
+  const different = [...new Set(names)];
+  const more = different.length > NAMES_SHOWN ? [t("alarm-names-more", { count: different.length - NAMES_SHOWN })] : [];
+  return [...different.slice(0, NAMES_SHOWN), ...more].join(t("alarm-names-between"));
 }
 
 /** What this page measured itself is told at once; that nothing arrives only the server knows. */
