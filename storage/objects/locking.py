@@ -39,14 +39,16 @@ def protect(
 ) -> int:
     """Lock all objects of a session until then (None: no time), and hold or release them; how many there are.
 
+    What is so already is only looked at: a transcript that joins a locked recording must not keep the store busy.
     The manifest comes last: when it is locked, everything that it names is.
     """
     last = manifest_key(county, session_id)
     keys = [item.key for item in store.list(session_folder(county, session_id))]
     for key in sorted(keys, key=lambda key: (key == last, key)):
-        if until_utc_ms is not None:
+        found = store.lock_of(key)
+        if until_utc_ms is not None and (found.mode != mode or found.until_utc_ms < until_utc_ms):
             store.lock(key, until_utc_ms, mode)
-        if held or store.lock_of(key).held:
+        if found.held != held:
             store.hold(key, held)
     return len(keys)
 
