@@ -119,6 +119,13 @@ class NackGenerator:
         """Most of the newest numbers, up to `highest`, are missing."""
         return sum(number > highest - SWAMPED_OF for number in self._missing) > SWAMPED
 
+    def expire(self, now: float) -> None:
+        """Give up what is of no use any more, without asking for the rest."""
+        old = [number for number, wanted in self._missing.items() if now - wanted.noticed_at > MAX_AGE_S]
+        self.given_up += len(old)
+        for number in old:
+            del self._missing[number]
+
     def forget(self) -> None:
         """Nobody needs what is missing any more."""
         self.given_up += len(self._missing)

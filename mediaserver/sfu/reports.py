@@ -24,6 +24,7 @@ def gives_way(producer: Producer, uplink: Uplink, now: float) -> bool:
     if uplink.swamped:
         for each in producer.uplinks:
             each.swamped_at = now
+        uplink.nack.expire(now)  # a layer that stops at this moment would keep them for good
         return uplink.layer > 0
     return False
 

@@ -127,6 +127,16 @@ def test_an_upper_layer_that_swamps_the_link_is_not_asked_for() -> None:
     assert upper.wanted(1.2)
 
 
+def test_what_swamped_the_link_is_given_up_in_time_where_everything_stops() -> None:
+    producer = camera()
+    _, upper = producer.uplinks
+    upper.accept(102 + SWAMPED, 1.0)
+    assert gives_way(producer, upper, 1.0 + MAX_AGE_S)
+    assert len(upper.nack) == 2 + SWAMPED
+    gives_way(producer, upper, 1.01 + MAX_AGE_S)
+    assert (len(upper.nack), upper.nack.given_up) == (0, 2 + SWAMPED)
+
+
 def test_what_a_layer_lost_before_it_was_left_away_is_forgotten() -> None:
     producer = camera()
     lower, upper = producer.uplinks
