@@ -176,6 +176,7 @@ def _check_transcript(
     assert whole["transcript"]["options"] == json.loads(json.dumps(OPTIONS.to_json()))
     turns: dict[str, list[Turn]] = {peers[n]: [t for t in session.turns if t.track in TRACKS[n]] for n in peers}
     checks.check_speakers(lines, turns)
+    rates: list[tuple[int, float, float]] = []
     for name, peer_id in peers.items():
         sound = tracks[name, "mic"]
         assert isinstance(sound, Sound)
@@ -183,9 +184,13 @@ def _check_transcript(
         assert checks.mean_level(session, sound, from_s) > 0.005
         own = [line for line in lines if line.peer_id == peer_id]
         right, count = checks.check_places(own, turns[peer_id], from_s)
-        direct = character_error_rate("".join(turn.text for turn in turns[peer_id]), heard[name])
-        rate = checks.check_error_rate(own, turns[peer_id], direct)
+        spoken = "".join(turn.text for turn in turns[peer_id])
+        rate, direct = (
+            character_error_rate(spoken, text) for text in ("".join(line.text for line in own), heard[name])
+        )
+        rates.append((len(spoken), rate, direct))
         print(f"{session.name} {name}: {right} of {count} lines in place, CER {rate:.3f}, faster-whisper {direct:.3f}")
+    checks.check_error_rates(rates)
     _check_playing(clerk, recorded, peers, tracks)
     _check_files(clerk, [line.text for line in lines], whole)
 
