@@ -58,7 +58,9 @@ class FrontPage(Page):
 
 
 def _answers(path: Path) -> bool:
-    """A socket lies there a moment before it takes connections."""
+    """A file is there, a socket takes connections: it lies there a moment before."""
+    if not path.is_socket():
+        return path.exists()
     with socket.socket(socket.AF_UNIX) as link:
         return link.connect_ex(str(path)) == 0
 
@@ -109,8 +111,8 @@ class House:
         return self.front.app[RUNNING]
 
     async def start(self, module: str, ready: Path | None = None, worker: int = 0) -> None:
-        """Run a program; the socket `ready` takes connections when it can be asked. Those of further workers have
-        their number behind."""
+        """Run a program; `ready` is there when it can be asked, and takes connections where it is a socket. Those of
+        further workers have their number behind."""
         self.settings.data_dir.mkdir(parents=True, exist_ok=True)
         if ready is not None:
             ready.unlink(missing_ok=True)
