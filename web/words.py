@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
@@ -14,6 +15,7 @@ LANGUAGES: Final = ("zh-CN", "en")
 """All languages, the default first."""
 
 _LOCALES = Path(__file__).with_name("locales")
+_ID = re.compile(r"^([a-zA-Z][\w-]*) *=", re.MULTILINE | re.ASCII)
 log = structlog.get_logger(__name__)
 
 
@@ -34,22 +36,25 @@ def choose_language(accept_language: str) -> str:
 
 
 class Words:
-    """All sentences of the server, read once."""
+    """All sentences of the server.
+
+    They are read at once; a file is parsed when its first sentence is wanted, because a start should not wait for all.
+    """
 
     def __init__(self, folder: Path = _LOCALES) -> None:
         """Raises OSError when a language has no folder."""
-        self._bundles = {language: _bundle(folder / language, language) for language in LANGUAGES}
+        self._languages = {language: _Language(folder / language, language) for language in LANGUAGES}
 
     def has(self, message_id: str, language: str) -> bool:
         """True when the language has this sentence."""
-        return bool(self._bundles[language].has_message(message_id))
+        return self._languages[language].has(message_id)
 
     def say(self, message_id: str, language: str, params: Mapping[str, object] | None = None) -> str:
         """The sentence, lists joined; the id itself when no language has it (a fault of ours, logged)."""
         for each in dict.fromkeys((language, *LANGUAGES)):
-            bundle = self._bundles.get(each)
-            if bundle is None or not bundle.has_message(message_id):
+            if each not in self._languages or not self._languages[each].has(message_id):
                 continue
+            bundle = self._languages[each].bundle_with(message_id)
             pattern = bundle.get_message(message_id).value
             assert pattern is not None, f"{message_id} has only attributes"
             text, faults = bundle.format_pattern(pattern, _arguments(params or {}, each))
@@ -64,13 +69,24 @@ class Words:
         return self.say(f"error-{code.replace('_', '-')}", language, params)
 
 
-def _bundle(folder: Path, language: str) -> FluentBundle:
-    # Isolating marks around values are for mixed directions; both of our languages run left to right.
-    bundle = FluentBundle([language], use_isolating=False)
-    for path in sorted(folder.iterdir()):
-        if path.suffix == ".ftl":
-            bundle.add_resource(FluentResource(path.read_text("utf-8")))
-    return bundle
+class _Language:
+    """The sentences of one language. Sentences refer only to others of their own file."""
+
+    def __init__(self, folder: Path, language: str) -> None:
+        # Isolating marks around values are for mixed directions; both of our languages run left to right.
+        self._bundle = FluentBundle([language], use_isolating=False)
+        self._texts = {path: path.read_text("utf-8") for path in sorted(folder.iterdir()) if path.suffix == ".ftl"}
+        self._file_of = {name: path for path, text in self._texts.items() for name in _ID.findall(text)}
+
+    def has(self, message_id: str) -> bool:
+        return message_id in self._file_of
+
+    def bundle_with(self, message_id: str) -> FluentBundle:
+        """The bundle, in which this sentence stands."""
+        text = self._texts.pop(self._file_of[message_id], None)
+        if text is not None:
+            self._bundle.add_resource(FluentResource(text))
+        return self._bundle
 
 
 def _arguments(params: Mapping[str, object], language: str) -> dict[str, object]:

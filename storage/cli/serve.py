@@ -110,8 +110,11 @@ def port_fault(bind: str, port: int, kind: socket.SocketKind) -> str | None:
     return None
 
 
-async def _set_up(settings: Settings) -> str | None:
-    """Bring the database up to date and make the first administrator; its one-time password, if there is a new one."""
+async def _first_administrator(settings: Settings) -> None:
+    """Make the first administrator where there is none, and show the one-time password, which is never shown again.
+
+    `web` has brought the database up to date by then.
+    """
     step = await asyncio.create_subprocess_exec(
         sys.executable,
         "-m",
@@ -120,14 +123,18 @@ async def _set_up(settings: Settings) -> str | None:
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
         env=program_environment(),
-        start_new_session=True,  # a Ctrl-C must not end a migration half way
+        start_new_session=True,  # a Ctrl-C must not end it half way
     )
     output, errors = await step.communicate()
     if step.returncode != 0:
         lines = [line for line in errors.decode("utf-8", "replace").splitlines() if line.strip()]
-        raise StartFault(lines[-1] if lines else "The database could not be prepared, and no reason was given.")
-    answer = json.loads(output.decode().strip().splitlines()[-1])
-    return answer.get("password") or None
+        reason = lines[-1] if lines else "No administrator could be made, and no reason was given."
+        console.print(reason, style="red", markup=False)
+        return
+    password = json.loads(output.decode().strip().splitlines()[-1])["password"]
+    if password is not None:
+        console.print(f"\nFirst administrator:  user name admin  one-time password {password}", style="bold")
+        console.print("It is shown only now and must be changed at the first sign-in.")
 
 
 _STOP_FIRST = ("worker", "web")
@@ -155,10 +162,11 @@ def recorder_numbers(settings: Settings) -> list[int]:
 
 
 def _early_programs(settings: Settings) -> list[Program]:
-    """Those that need no database: they start while it is brought up to date."""
+    """Those without which no page is served."""
     store = [] if settings.s3_endpoint else [Program("store", ["-m", "storage.embedded"])]
     # A call must not stutter, nor wait long for a killed mediaserver, because something else is busy.
-    return [*store, *worker_programs("mediaserver", "mediaserver", -10, range(settings.workers))]
+    media = worker_programs("mediaserver", "mediaserver", -10, range(settings.workers))
+    return [*store, Program("web", ["-m", "web"], niceness=-5), *media]
 
 
 def _late_programs(settings: Settings) -> list[Program]:
@@ -180,24 +188,23 @@ async def _serve(settings: Settings) -> int:
             console.print(f"The program {name} ended with status {status} and is started again.", style="yellow")
 
     supervisor = Supervisor(settings.data_dir / "logs", on_restart)
+    new = not any((settings.data_dir / "db").iterdir())
     try:
         for program in _early_programs(settings):
             supervisor.start(program)
-        first_password = await _set_up(settings)
-        supervisor.start(Program("web", ["-m", "web"]))
-        ready = await _wait_ready(settings, supervisor, stop)
-        if ready and not stop.is_set():
-            for program in _late_programs(settings):
-                supervisor.start(program)
-            _banner(settings)
-        if first_password is not None:  # also when the start fails: it will never be shown again
-            console.print(f"\nFirst administrator:  user name admin  one-time password {first_password}", style="bold")
-            console.print("It is shown only now and must be changed at the first sign-in.")
-        if not ready:
+        if not await _wait_ready(settings, supervisor, stop):
             return 1
-        if not stop.is_set():
-            console.print("\nCtrl-C stops everything.")
+        if stop.is_set():
+            return 0
+        for program in _late_programs(settings):
+            supervisor.start(program)
+        _banner(settings)
+        making = asyncio.create_task(_first_administrator(settings))
+        if new:  # at later starts there is one, but for an accident, and nobody should wait for the answer
+            await making
+        console.print("\nCtrl-C stops everything.")
         await stopped_or_faulty(stop, supervisor)
+        await making
         if supervisor.fault.done():
             console.print(supervisor.fault.result(), style="red", markup=False)
             return 1

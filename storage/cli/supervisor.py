@@ -70,6 +70,7 @@ def program_environment() -> dict[str, str]:
         **os.environ,
         "PYTHONUNBUFFERED": "1",
         "PYTHONSAFEPATH": "1",
+        "SETUPTOOLS_USE_DISTUTILS": "stdlib",  # where setuptools is installed, else it looks at every import
         "PYTHONPATH": os.pathsep.join([packages, *further]),
     }
 
@@ -87,7 +88,7 @@ class Supervisor:
         self._ending: set[str] = set()
         """Programs that are being stopped before the others."""
         self.fault: asyncio.Future[str] = asyncio.get_running_loop().create_future()
-        """Done with one sentence when a program refuses its settings and so will never run."""
+        """Done with one sentence when a program says that a person must change something before it can run."""
 
     def start(self, program: Program) -> None:
         """Begin to keep `program` running."""
@@ -114,7 +115,7 @@ class Supervisor:
             if status == EXIT_CONFIGURATION:
                 if not self.fault.done():
                     self.fault.set_result(
-                        f"The program {program.name} refuses its settings: {program.last_line or 'no reason given'}"
+                        f"The program {program.name} cannot run: {program.last_line or 'no reason given'}"
                     )
                 return
             if time.monotonic() - started > STEADY_S:

@@ -3,10 +3,14 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from storage.embedded import StoreNotStarted, read_access
 from storage.objects.protocol import StoreAway
-from storage.objects.s3 import S3Store
 from storage.settings import Settings
+
+if TYPE_CHECKING:  # loaded with the first store: it takes a sixth of a second that a start should not wait for
+    from storage.objects.s3 import S3Store
 
 
 def open_store(settings: Settings) -> S3Store:
@@ -15,6 +19,8 @@ def open_store(settings: Settings) -> S3Store:
     Raises StoreAway when the embedded store was never started, StoreRefused when the address is malformed. The
     embedded store may get another port when it starts again, so on StoreAway open it anew.
     """
+    from storage.objects.s3 import S3Store
+
     if settings.s3_endpoint:
         return S3Store(
             settings.s3_endpoint,
@@ -42,6 +48,8 @@ def open_copy(settings: Settings) -> S3Store | None:
     """The second store, None where none is configured. Raises StoreRefused when its address is malformed."""
     if not settings.s3_copy_endpoint:
         return None
+    from storage.objects.s3 import S3Store
+
     return S3Store(
         settings.s3_copy_endpoint,
         settings.s3_copy_access_key.get_secret_value(),

@@ -102,6 +102,18 @@ def test_both_languages_say_the_same_things_with_the_same_values(file: str) -> N
     assert messages("zh-CN", file) == messages("en", file)
 
 
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_every_sentence_can_be_found_in_its_file_and_refers_to_no_other_file(language: str) -> None:
+    """Files are parsed one by one, when they are needed."""
+    words, seen = Words(), set[str]()
+    for path in sorted((WEB / "locales" / language).glob("*.ftl")):
+        own = set(messages(language, path.name))
+        assert not own & seen, "two files have the same sentence"
+        seen |= own
+        assert all(words.has(name, language) for name in own)
+        assert set(re.findall(r"\{ *(-?[a-z][a-z0-9-]+) *\}", path.read_text("utf-8"))) <= own
+
+
 @pytest.mark.parametrize(
     ("header", "language"),
     [

@@ -52,7 +52,8 @@ class Passwords:
 
     def __init__(self) -> None:
         self._places = asyncio.Semaphore(_AT_ONCE)
-        self._nobody = hash_now(secrets.token_urlsafe())
+        self._nobody: str | None = None
+        """Hash of a password that nobody knows, made with the first check."""
 
     async def hash(self, password: str) -> str:
         """argon2id hash of a password."""
@@ -62,6 +63,8 @@ class Passwords:
     async def matches(self, password: str, hashed: str | None) -> bool:
         """True when the password has this hash. As slow without a hash, so that nobody learns who has an account."""
         async with self._places:
+            if self._nobody is None:
+                self._nobody = await asyncio.to_thread(hash_now, secrets.token_urlsafe())
             return await asyncio.to_thread(_matches, password, hashed or self._nobody) and hashed is not None
 
 

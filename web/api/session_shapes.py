@@ -33,7 +33,7 @@ MAX_PEOPLE = 30
 class Exact(BaseModel):
     """An answer: exactly these fields."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", defer_build=True)
 
 
 class NamedPlace(Exact):

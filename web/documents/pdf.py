@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Papers as PDF on A4: a title, facts, tables, page numbers. The one door to fpdf2.
 
+The library is loaded with the first paper, because it takes a third of a second that a start should not wait for.
+
 The font is Noto Sans SC (SIL Open Font License) from a pip package: a bare server has no Chinese font, and a paper must
 look the same on every desk. Only the characters that are used go into the file.
 """
@@ -9,11 +11,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from importlib.resources import as_file, files
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-from fpdf import FPDF
-from fpdf.enums import WrapMode
-from fpdf.fonts import FontFace
+if TYPE_CHECKING:
+    from fpdf import FPDF
 
 MEDIA_TYPE: Final = "application/pdf"
 _FONT: Final = "sc"
@@ -23,17 +24,19 @@ _HEAD: Final = (238, 241, 245)
 _MARGIN_MM: Final = 18.0
 
 
-class _Pages(FPDF):
+def _empty_pages(foot: str) -> FPDF:
     """A4 with a line at the foot of each page."""
+    from fpdf import FPDF
 
-    foot = ""
+    class Pages(FPDF):
+        def footer(self) -> None:
+            self.set_y(-14)
+            self.set_font(_FONT, size=8)
+            self.set_text_color(*_GREY)
+            self.cell(0, 6, f"{foot}    {self.page_no()} / {{nb}}", align="C")
+            self.set_text_color(0)
 
-    def footer(self) -> None:
-        self.set_y(-14)
-        self.set_font(_FONT, size=8)
-        self.set_text_color(*_GREY)
-        self.cell(0, 6, f"{self.foot}    {self.page_no()} / {{nb}}", align="C")
-        self.set_text_color(0)
+    return Pages(format="A4")
 
 
 class Paper:
@@ -41,8 +44,7 @@ class Paper:
 
     def __init__(self, title: str, foot: str) -> None:
         """`foot` stands on every page, before its number."""
-        self._pages = pages = _Pages(format="A4")
-        pages.foot = foot
+        self._pages = pages = _empty_pages(foot)
         pages.set_margin(_MARGIN_MM)
         pages.set_auto_page_break(True, margin=_MARGIN_MM)
         with as_file(files("pylopdf_fonts_zh_cn") / "NotoSansSC-Regular.otf") as font:
@@ -64,6 +66,8 @@ class Paper:
 
     def text(self, text: str) -> None:
         """A paragraph. Chinese breaks anywhere, English between words."""
+        from fpdf.enums import WrapMode
+
         wrap = WrapMode.CHAR if any(letter >= _FIRST_CJK for letter in text) else WrapMode.WORD
         self._pages.set_font(_FONT, size=9.5)
         self._pages.multi_cell(0, 5.2, text, align="L", wrapmode=wrap, new_x="LMARGIN", new_y="NEXT")
@@ -78,6 +82,9 @@ class Paper:
         self._table(head, rows, widths)
 
     def _table(self, head: Sequence[str] | None, rows: Sequence[Sequence[str]], widths: Sequence[int]) -> None:
+        from fpdf.enums import WrapMode
+        from fpdf.fonts import FontFace
+
         pages = self._pages
         pages.set_font(_FONT, size=9)
         with pages.table(

@@ -60,7 +60,7 @@ async def test_a_dead_program_is_started_again_and_told(tmp_path: Path) -> None:
 async def test_a_program_that_refuses_its_settings_is_not_started_again(tmp_path: Path) -> None:
     keeper, ends = make(tmp_path)
     keeper.start(Program("one", ["-c", "print('Port 0 is no port.')\nraise SystemExit(78)"]))
-    assert await asyncio.wait_for(keeper.fault, 30) == "The program one refuses its settings: Port 0 is no port."
+    assert await asyncio.wait_for(keeper.fault, 30) == "The program one cannot run: Port 0 is no port."
     assert keeper.states() == {"one": None}
     await keeper.stop()
     assert ends == []
