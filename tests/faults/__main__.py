@@ -71,11 +71,12 @@ async def programs_killed(folder: Path, seed: int, count: int) -> dict[str, Any]
         place.mkdir()
         wanted = min(programs.KILLS_EACH, count - number)
         try:
-            whole.add(await programs.run(place, seed + number, wanted))
+            outcome = await programs.run(place, seed + number, wanted)
         except (AssertionError, OSError, TimeoutError) as error:
             traceback.print_exc()
-            whole.faults.append(f"the call did not come to its end: {error!r}")
-        for fault in whole.faults:
+            outcome = programs.Outcome([], [f"the call did not come to its end: {error!r}"])
+        whole.add(outcome)
+        for fault in outcome.faults:
             print(f"call {number} of seed {seed}: {fault}", file=sys.stderr)
         print(f"{len(whole.kills)} kills", file=sys.stderr, flush=True)
         shutil.rmtree(place, ignore_errors=True)

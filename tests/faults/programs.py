@@ -37,8 +37,8 @@ from tests.web.sessions.house import House, eventually
 from web.api.core import DATABASE
 
 PROGRAMS = ("mediaserver", "mediaserver.recorder", "web", "storage.embedded")
-KILLS_EACH = 10
-"""Kills in one call."""
+KILLS_EACH = 12
+"""Kills in one call, as many of each program."""
 PART_MS = 1_000
 EDGE_MS = 150.0
 """So far a packet's way, and the script's own lateness, may put it beside the end of a gap."""
