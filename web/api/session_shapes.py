@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
 from web.api.core import Body
+from web.casework.breaks import BY_RULE, LONGEST_REASON
 from web.casework.marks import LONGEST_LABEL
 
 SessionId = Annotated[str, StringConstraints(min_length=1, max_length=26)]
@@ -378,7 +379,19 @@ class RecordingBody(Body):
     """A press of a recording button."""
 
     step: Literal["start", "pause", "resume"]
-    reason: Annotated[str, StringConstraints(max_length=200)] = ""
+    reason: Annotated[
+        str,
+        StringConstraints(strip_whitespace=True, max_length=LONGEST_REASON, pattern=r"^[^\x00-\x1f\x7f]*$"),
+        Field(
+            description="Why: one of rest, papers, enquiry, equipment, or a few words. It is sealed with the record."
+        ),
+    ] = ""
+
+    @model_validator(mode="after")
+    def _reason_is_the_persons(self) -> Self:
+        if self.reason in BY_RULE:
+            raise ValueError("this reason is given by the rules of consent alone")
+        return self
 
 
 class MarkBody(Body):

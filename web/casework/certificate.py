@@ -14,6 +14,7 @@ from typing import Final, Literal
 
 from storage.integrity_code import integrity_code
 from storage.manifest import EXCUSED, Gap, Manifest
+from web.casework import breaks
 
 WITHIN_MS: Final = 2_000
 """Gaps of one track and cause that lie no further apart are told as one: lost packets come in bursts."""
@@ -42,7 +43,14 @@ class Term:
     id: str
 
 
-Value = Moment | Length | Term | str | int | tuple[str, ...]
+@dataclass(frozen=True, slots=True)
+class Word:
+    """A sentence that others than the certificate use, too, by its whole name in the locales."""
+
+    id: str
+
+
+Value = Moment | Length | Term | Word | str | int | tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,7 +141,8 @@ def _stretch(manifest: Manifest, gap: Gap, section: Section) -> Sentence:
     }
     if gap.cause == "paused":
         reason = _pause_reason(manifest, gap)
-        why: dict[str, Value] = {"reason": reason} if reason else {}
+        word = breaks.word_of(reason)
+        why: dict[str, Value] = {"reason": Word(word) if word else reason} if reason else {}
         return Sentence(section, "paused-because" if reason else "paused", {**params, **why}, gap.from_ms)
     params["what"] = Term(f"what-{source}")
     if source != "all":
@@ -161,6 +170,6 @@ def _whose(manifest: Manifest, gap: Gap) -> tuple[str, str]:
 def _pause_reason(manifest: Manifest, gap: Gap) -> str:
     """What was given as the reason when this pause began; empty when nothing was."""
     for event in manifest.events:
-        if event.type == "recording_paused" and abs(event.at_ms - gap.from_ms) < WITHIN_MS:
+        if event.type == breaks.PAUSED and abs(event.at_ms - gap.from_ms) < WITHIN_MS:
             return str(event.data.get("reason", ""))
     return ""

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import tzinfo
 from typing import Any, Final
 
-from web.casework.certificate import Length, Moment, Section, Sentence, SessionCertificate, Term, Value
+from web.casework.certificate import Length, Moment, Section, Sentence, SessionCertificate, Term, Value, Word
 from web.documents.record import local_time
 
 MEDIA_TYPE = "text/plain"
@@ -84,6 +84,8 @@ def _value(value: Value, words: Words, zone: tzinfo) -> object:
             return length_text(ms, words)
         case Term(name):
             return words(f"session-certificate-{name}")
+        case Word(name):
+            return words(name)
         case tuple() as names:
             return list(names)
         case _:

@@ -19,10 +19,12 @@ from docx.oxml import OxmlElement
 from docx.oxml.ns import qn
 from docx.shared import Cm, Pt, RGBColor
 
+from web.casework.breaks import word_of
 from web.documents import certificate
 from web.documents.certificate import CertificateDocument
 from web.documents.record import (
     ConsentGiven,
+    DocumentBreak,
     DocumentEndpoint,
     DocumentLine,
     DocumentMarker,
@@ -68,6 +70,8 @@ def docx_bytes(document: RecordDocument, words: Words, zone: tzinfo) -> bytes:
                 made.add_heading(_clean(f"{entry.label}　{clock_text(entry.from_ms)}"), 2)
             case DocumentMarker():
                 _marker(made, entry, words)
+            case DocumentBreak():
+                _break(made, entry, words)
             case _:
                 _line(made, entry, words)
     _making(made, document, words, zone)
@@ -264,6 +268,14 @@ def _line(made: Any, line: DocumentLine, words: Words) -> None:
     paragraph.add_run(_clean(line.text))
     if line.flags:
         _grey(paragraph.add_run(words("document-doubtful")))
+
+
+def _break(made: Any, pause: DocumentBreak, words: Words) -> None:
+    word = word_of(pause.reason)
+    reason = words(word) if word else pause.reason or words("document-break-unsaid")
+    end = words("document-break-end") if pause.to_ms is None else clock_text(pause.to_ms)
+    text = words("document-break", start=clock_text(pause.from_ms), end=end, reason=reason)
+    _grey(made.add_paragraph().add_run(_clean(text)))
 
 
 def _marker(made: Any, marker: DocumentMarker, words: Words) -> None:

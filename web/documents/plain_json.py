@@ -41,6 +41,7 @@ def json_bytes(document: RecordDocument) -> bytes:
         },
         "sections": [asdict(section) for section in document.sections],
         "markers": [asdict(marker) for marker in document.markers],
+        "breaks": [asdict(pause) for pause in document.breaks],
         "lines": [asdict(line) for line in document.lines],
         "printed_utc_ms": document.printed_utc_ms,
     }

@@ -72,6 +72,18 @@ class DocumentMarker:
 
 
 @dataclass(frozen=True, slots=True)
+class DocumentBreak:
+    """A stretch on the session clock in which recording was paused; `to_ms` None: up to the end.
+
+    `reason` is one of web.casework.breaks, or what somebody wrote, or empty.
+    """
+
+    from_ms: int
+    to_ms: int | None
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class Making:
     """How the machine wrote it: everything that is needed to make it again."""
 
@@ -102,17 +114,19 @@ class RecordDocument:
     printed_utc_ms: int
     sections: tuple[DocumentSection, ...] = ()
     markers: tuple[DocumentMarker, ...] = ()
+    breaks: tuple[DocumentBreak, ...] = ()
 
 
-Entry = DocumentSection | DocumentMarker | DocumentLine
+Entry = DocumentSection | DocumentMarker | DocumentBreak | DocumentLine
 
 
 def in_order(document: RecordDocument) -> list[Entry]:
-    """Lines with the sections and markers between them, by time: a heading comes before what was said after it."""
+    """Lines with sections, markers and breaks between them, by time: a heading comes before what was said after it."""
     entries: list[tuple[int, int, Entry]] = [
         *((section.from_ms, 0, section) for section in document.sections),
         *((marker.at_ms, 1, marker) for marker in document.markers),
-        *((line.start_ms, 2, line) for line in document.lines),
+        *((pause.from_ms, 2, pause) for pause in document.breaks),
+        *((line.start_ms, 3, line) for line in document.lines),
     ]
     return [entry for _, _, entry in sorted(entries, key=lambda each: each[:2])]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from pysubs2 import SSAEvent, SSAFile
 
-from web.documents.record import DocumentMarker, DocumentSection, RecordDocument, in_order
+from web.documents.record import DocumentBreak, DocumentMarker, DocumentSection, RecordDocument, in_order
 
 MEDIA_TYPE = "application/x-subrip"
 _SHORTEST_MS = 300
@@ -19,7 +19,7 @@ def srt_bytes(document: RecordDocument, colon: str) -> bytes:
         if isinstance(line, DocumentSection):
             heading = f"【{_plain(line.label)}】\\N"
             continue
-        if isinstance(line, DocumentMarker):
+        if isinstance(line, DocumentMarker | DocumentBreak):
             continue
         text = heading + _plain(f"{line.speaker}{colon}{line.text}")
         heading = ""

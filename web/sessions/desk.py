@@ -5,13 +5,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from storage.database.models import Attendee, Consent, Participant, Session
 from storage.ids import new_id
 from web.casework import consent as consent_rules
+from web.casework.breaks import CONSENT_MISSING, WITHDRAWN
 from web.casework.consent_text import is_current
 from web.casework.doors import DOOR
 from web.casework.moderation import comes_in_at_once
@@ -30,9 +30,6 @@ from web.media.mediaserver_link import MediaAway
 from web.sessions.audit import Actor, note
 from web.sessions.delivery import Delivery, Step, room_order
 from web.sessions.rows import person as person_of
-
-CONSENT_MISSING: Final = "consent_missing"
-WITHDRAWN: Final = "consent_withdrawn"
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,7 +176,8 @@ class Desk:
     async def step_recording(
         self, viewer: Viewer, actor: Actor, session_id: str, wanted: RecordingStep, reason: str
     ) -> None:
-        """Start, pause or resume. A second press of the same button changes nothing.
+        """Start, pause or resume, for a reason (`web.casework.breaks`; empty: none given). A second press of the same
+        button changes nothing, the reason of the first stays.
 
         Raises Refused (see the rules) and MediaAway; after MediaAway a start or resume has not taken place.
         """

@@ -18,6 +18,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from storage.access import CloseOrder
 from storage.database.models import Participant, Session, Transcript
 from storage.ids import new_id
+from web.casework.breaks import CONSENT_MISSING
 from web.casework.doors import WATCHER
 from web.casework.refusal import Refused
 from web.casework.sessions import (
@@ -39,7 +40,7 @@ from web.sessions.audit import SYSTEM
 from web.sessions.cameras import KIND as CAMERA
 from web.sessions.cameras import Cameras
 from web.sessions.delivery import Delivery, Step
-from web.sessions.desk import CONSENT_MISSING, Desk
+from web.sessions.desk import Desk
 
 log = structlog.get_logger(__name__)
 

@@ -21,6 +21,7 @@ from storage.database.models import (
     Tombstone,
     Transcript,
 )
+from web.casework import breaks as break_rules
 from web.casework import consent as rules
 from web.casework import marks as mark_rules
 from web.casework import moderation
@@ -53,6 +54,8 @@ class SessionRows:
     """When the recording began to be deleted at the end of its time; None while it is kept."""
     mark_events: list[SessionEvent] = field(default_factory=list)
     """All that were ever written of markers and sections; only read for one session's page, too."""
+    break_events: list[SessionEvent] = field(default_factory=list)
+    """All that were ever written of the recording's breaks; only read for one session's page, too."""
 
     def facts(self, viewer: Viewer) -> SessionFacts:
         """What the rules of visibility need."""
@@ -105,6 +108,10 @@ class SessionRows:
         """Markers and sections as they stand; times are UTC ms."""
         return mark_rules.told((event.type, event.data, event.utc_ms) for event in self.mark_events)
 
+    def breaks(self) -> list[break_rules.Break]:
+        """Breaks of the recording; times are UTC ms."""
+        return break_rules.told((event.type, event.data, event.utc_ms) for event in self.break_events)
+
     @property
     def order(self) -> RecordingOrder:
         """The recording order in force."""
@@ -151,8 +158,10 @@ async def load_one(db: AsyncSession, session_id: str, *, lock: bool = False) -> 
     events = select(SessionEvent).where(SessionEvent.session_id == session_id)
     newest = events.order_by(SessionEvent.utc_ms.desc(), SessionEvent.id.desc()).limit(_MOST_EVENTS)
     found[0].events = list(reversed((await db.scalars(newest)).all()))
-    marked = events.where(SessionEvent.type.in_(mark_rules.EVENTS)).order_by(SessionEvent.utc_ms, SessionEvent.id)
-    found[0].mark_events = list(await db.scalars(marked))
+    kept = SessionEvent.type.in_((*mark_rules.EVENTS, *break_rules.EVENTS))
+    for event in await db.scalars(events.where(kept).order_by(SessionEvent.utc_ms, SessionEvent.id)):
+        into = found[0].break_events if event.type in break_rules.EVENTS else found[0].mark_events
+        into.append(event)
     return found[0]
 
 

@@ -14,6 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from storage.database.models import Attendee, Consent, Transcript, TranscriptLine
 from web.documents.record import (
     ConsentGiven,
+    DocumentBreak,
     DocumentEndpoint,
     DocumentLine,
     DocumentMarker,
@@ -122,4 +123,12 @@ def document_of(
             for section in marks.sections
         ),
         markers=tuple(DocumentMarker(marker.label, marker.at_ms - started_utc_ms) for marker in marks.markers),
+        breaks=tuple(
+            DocumentBreak(
+                pause.from_ms - started_utc_ms,
+                None if pause.to_ms is None else pause.to_ms - started_utc_ms,
+                pause.reason,
+            )
+            for pause in rows.breaks()
+        ),
     )

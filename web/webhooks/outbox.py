@@ -12,6 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from storage.database.models import Session, WebhookDelivery
 from storage.ids import new_id
+from web.casework import breaks
 
 _TYPES: Final = {
     "peer_joined": "peer.joined",
@@ -53,7 +54,10 @@ class Outbox:
         self._last_id = ""
 
     def happened(self, db: AsyncSession, session: Session, kind: str, data: Mapping[str, Any], utc_ms: int) -> None:
-        """An event of a session; one that is nobody's business outside is passed over."""
+        """An event of a session; one that is nobody's business outside is passed over, and so is a reason that
+        somebody wrote."""
+        if kind in (breaks.PAUSED, breaks.RESUMED) and breaks.word_of(str(data.get("reason", ""))) is None:
+            data = {name: value for name, value in data.items() if name != "reason"}
         if kind in _TYPES:
             self.put(db, _TYPES[kind], session, data, utc_ms)
 

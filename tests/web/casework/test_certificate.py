@@ -4,11 +4,14 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from zoneinfo import ZoneInfo
 
 import pytest
 
 from storage.manifest import Clock, Epoch, Event, Gap, Manifest, Peer, Seal, Segment, Track
-from web.casework.certificate import Length, Moment, Sentence, Term, merged, session_certificate
+from web.casework.certificate import Length, Moment, Sentence, Term, Word, merged, session_certificate
+from web.documents.certificate import lines
+from web.words import Words
 
 ORIGIN_UTC_MS = 1_795_510_800_000
 DIGEST = "ab" * 32
@@ -116,6 +119,26 @@ def test_pauses_and_absences_leave_it_complete_and_are_told_apart() -> None:
     found = sentences(made, "interruptions")
     assert [item.id for item in found] == ["paused-because", "away", "paused", "away-all"]
     assert found[0].params["reason"] == "背对背调解"
+
+
+def test_a_reason_from_the_list_is_told_in_the_readers_words() -> None:
+    reasons = ("rest", "consent_withdrawn", "break-reason-rest")
+    events = tuple(
+        Event(n * 10_000, ORIGIN_UTC_MS, "recording_paused", {"reason": reason}) for n, reason in enumerate(reasons)
+    )
+    gaps = tuple(Gap(None, n * 10_000 + 500, n * 10_000 + 5_000, "paused") for n in range(3))
+    found = sentences(manifest(*gaps, complete=True, events=events), "interruptions")
+    assert [item.params["reason"] for item in found] == [
+        Word("break-reason-rest"),
+        Word("break-reason-consent-withdrawn"),
+        "break-reason-rest",
+    ]
+    made = session_certificate(manifest(*gaps, complete=True, events=events), DIGEST)
+    words = Words()
+    zone = ZoneInfo("Asia/Shanghai")
+    texts = [line.text for line in lines(made, lambda name, **params: words.say(name, "zh-CN", params), zone)]
+    assert any(text.endswith("原因：休息。") for text in texts)
+    assert any(text.endswith("原因：有人撤回同意。") for text in texts)
 
 
 def test_a_manifest_that_calls_itself_complete_is_not_believed_against_its_own_gaps() -> None:

@@ -17,7 +17,14 @@ from docx.oxml.ns import qn
 from tests.web.documents.example import LINES, document
 from web.documents.docx import docx_bytes
 from web.documents.plain_json import json_bytes
-from web.documents.record import DocumentMarker, DocumentSection, clock_text, content_disposition, file_name
+from web.documents.record import (
+    DocumentBreak,
+    DocumentMarker,
+    DocumentSection,
+    clock_text,
+    content_disposition,
+    file_name,
+)
 from web.documents.srt import srt_bytes
 from web.words import LANGUAGES, Words
 
@@ -130,6 +137,36 @@ def test_json_holds_sections_and_markers() -> None:
     value = json.loads(json_bytes(document(**DIVIDED)))
     assert value["sections"][0] == {"label": "听取陈述", "from_ms": 0, "to_ms": 8_000}
     assert value["markers"] == [{"label": "", "at_ms": 8_400}, {"label": "争议焦点", "at_ms": 9_000}]
+
+
+PAUSED = {
+    "breaks": (
+        DocumentBreak(8_000, 8_300, "rest"),
+        DocumentBreak(9_000, 10_000, "等吴家老人到场"),
+        DocumentBreak(5_000_000, None, ""),
+    )
+}
+
+
+def test_a_break_stands_where_it_was_with_its_reason(all_words: Words) -> None:
+    made = Document(io.BytesIO(docx_bytes(document(**PAUSED), saying(all_words, "zh-CN"), SHANGHAI)))
+    found = [p.text for p in made.paragraphs]
+    rest = found.index("［00:00:08–00:00:08］录制暂停：休息")
+    before = next(n for n, text in enumerate(found) if text.startswith("[00:00:03] 张三"))
+    after = next(n for n, text in enumerate(found) if text.startswith("[00:00:08] 吴发明"))
+    assert before < rest < after
+    assert "［00:00:09–00:00:10］录制暂停：等吴家老人到场" in found
+    assert "［01:23:20–结束］录制暂停：没有写明原因" in found
+    english = texts(docx_bytes(document(**PAUSED), saying(all_words, "en"), SHANGHAI))
+    assert "[00:00:08–00:00:08] Recording paused: a rest" in english
+    assert "[01:23:20–end] Recording paused: no reason was given" in english
+
+
+def test_json_holds_breaks_and_subtitles_do_not() -> None:
+    value = json.loads(json_bytes(document(**PAUSED)))
+    assert value["breaks"][0] == {"from_ms": 8_000, "to_ms": 8_300, "reason": "rest"}
+    assert value["breaks"][2] == {"from_ms": 5_000_000, "to_ms": None, "reason": ""}
+    assert srt_bytes(document(**PAUSED), "：") == srt_bytes(document(), "：")
 
 
 def test_file_names_are_safe_everywhere() -> None:

@@ -85,6 +85,7 @@ record-cause-mediaserver-down = The media server was down
 record-cause-feed-overflow = The recorder could not keep up
 record-cause-disk-full = The disk was full
 record-cause-paused = Recording paused
+record-cause-paused-because = Recording paused: { $reason }
 record-cause-publisher-away = Absent or disconnected
 
 # The player
@@ -138,7 +139,9 @@ player-event-unlocked = Session unlocked
 player-event-hand-raised = { $name } raised a hand
 player-event-recording-started = Recording started
 player-event-recording-paused = Paused
+player-event-recording-paused-because = Paused: { $reason }
 player-event-recording-resumed = Resumed
+player-event-recording-resumed-because = Resumed: { $reason }
 player-event-recording-stopped = Stopped
 player-contents = Sections and markers
 player-marker = Marker { $n }

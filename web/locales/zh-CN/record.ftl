@@ -61,6 +61,7 @@ record-cause-mediaserver-down = 媒体服务中断
 record-cause-feed-overflow = 录像程序来不及接收
 record-cause-disk-full = 磁盘已满
 record-cause-paused = 录音录像暂停
+record-cause-paused-because = 录音录像暂停：{ $reason }
 record-cause-publisher-away = 对方离席或断线
 
 # The player
@@ -114,7 +115,9 @@ player-event-unlocked = 会话解除锁定
 player-event-hand-raised = { $name } 举手
 player-event-recording-started = 开始录音录像
 player-event-recording-paused = 暂停
+player-event-recording-paused-because = 暂停：{ $reason }
 player-event-recording-resumed = 继续
+player-event-recording-resumed-because = 恢复：{ $reason }
 player-event-recording-stopped = 停止
 player-contents = 分段与标记
 player-marker = 标记 { $n }

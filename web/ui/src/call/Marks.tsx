@@ -112,7 +112,13 @@ function markedText(marker: Marker): string {
 }
 
 /** A short text with its button; Enter presses it. */
-function NameField(props: { label: string; button: string; test: string; save: (name: string) => Promise<boolean> }) {
+export function NameField(props: {
+  label: string;
+  button: string;
+  test: string;
+  limit?: number;
+  save: (name: string) => Promise<boolean>;
+}) {
   const [name, setName] = useState("");
   const submit = async (event: Event): Promise<void> => {
     event.preventDefault();
@@ -124,7 +130,7 @@ function NameField(props: { label: string; button: string; test: string; save: (
       <input
         class="input"
         value={name}
-        maxLength={LABEL_LIMIT}
+        maxLength={props.limit ?? LABEL_LIMIT}
         placeholder={props.label}
         aria-label={props.label}
         data-test={props.test}

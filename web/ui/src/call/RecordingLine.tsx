@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The state of the record, from the server's mouth only, and the buttons of those who may lead.
 import type { Detail } from "../api";
+import { breakReason } from "../breaks";
 import { t } from "../i18n";
 import { now, timeOfDay } from "../time";
 import { Button, Notice, StateWord, type Tone } from "../ui";
@@ -26,18 +27,13 @@ export function recordWord(detail: Detail, media: { state: string; reason: strin
       return { state, tone: "record", live: true, text: t("call-rec-on", { time }) };
     case "paused": {
       const reason = media?.reason || ((recording as { reason?: string }).reason ?? "");
-      return { state, tone: "warn", live: false, text: t("call-rec-paused", { time, reason: pauseReason(reason) }) };
+      return { state, tone: "warn", live: false, text: t("call-rec-paused", { time, reason: breakReason(reason) || t("call-pause-by-hand") }) };
     }
     case "off":
       return { state, tone: "off", live: false, text: t("call-rec-off") };
     default:
       return { state, tone: state === "error" ? "fail" : "info", live: false, text: t(`call-rec-${state}`) };
   }
-}
-
-function pauseReason(reason: string): string {
-  if (reason === "consent_missing" || reason === "consent_withdrawn") return t(`call-pause-${reason.replace("_", "-")}`);
-  return reason === "" ? t("call-pause-by-hand") : reason;
 }
 
 export function RecordingLine({ model }: { model: CallModel }) {
@@ -84,7 +80,7 @@ export function RecordingLine({ model }: { model: CallModel }) {
         </Button>
       )}
       {lead && word.state === "on" && (
-        <Button size="small" icon="pause" test="rec-pause" busy={busy} onClick={() => void model.record("pause")}>
+        <Button size="small" icon="pause" test="rec-pause" busy={busy} onClick={() => (model.asksWhy.value = true)}>
           {t("call-rec-pause")}
         </Button>
       )}

@@ -5,6 +5,7 @@ import { ApiError } from "../api";
 import { t } from "../i18n";
 import { Button, ErrorNotice, Notice, StateWord } from "../ui";
 import { Alarms } from "./Alarms";
+import { BreakQuestion } from "./Breaks";
 import { Controls, panel, toggleFullscreen } from "./Controls";
 import { DeviceChoices, DeviceFaults } from "./Devices";
 import { MarkNotice, SectionDesk } from "./Marks";
@@ -68,6 +69,7 @@ export function Room({ model }: { model: CallModel }) {
         )}
         <DeviceFaults local={model.local} />
         <Alarms model={model} />
+        <BreakQuestion model={model} />
         <MarkNotice model={model} />
         <ModerationNotices model={model} />
         <SavingNotice model={model} />

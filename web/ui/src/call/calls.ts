@@ -26,6 +26,7 @@ export const ATTENDEE_KINDS: readonly AttendeeKind[] = [
 export const NAME_LIMIT = 60;
 export const PEOPLE_LIMIT = 30;
 export const LABEL_LIMIT = 60;
+export const REASON_LIMIT = 100;
 
 export interface ConsentText {
   version: string;

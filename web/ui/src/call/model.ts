@@ -37,6 +37,8 @@ export class CallModel {
   readonly appeal = signal<Appeal | null>(null);
   /** The marker that this page has just set: it can be named or taken back. */
   readonly marked = signal<string | null>(null);
+  /** The pause button was pressed, and the page asks why. */
+  readonly asksWhy = signal(false);
   /** A step that is waiting for the server, by name. */
   readonly busy = signal<string | null>(null);
   readonly local = new LocalMedia();
@@ -138,8 +140,10 @@ export class CallModel {
     await this.step("end", async () => this.take(await api.endSession(this.id)));
   }
 
-  async record(step: RecordingStep): Promise<void> {
-    await this.step("record", async () => this.take(await calls.record(this.id, step)));
+  async record(step: RecordingStep, reason = ""): Promise<boolean> {
+    const done = await this.step("record", async () => this.take(await calls.record(this.id, step, reason)));
+    if (done) this.asksWhy.value = false;
+    return done;
   }
 
   async setPeople(people: { id?: string; name: string; kind: string }[]): Promise<boolean> {

@@ -2,6 +2,7 @@
 // The whole session as a bar: who spoke when, what is missing, what happened, and where we are.
 import { useComputed } from "@preact/signals";
 import { useMemo, useState } from "preact/hooks";
+import { breakReason, causeText } from "../breaks";
 import { hasText, t } from "../i18n";
 import { clockTime, sessionTime } from "../record/format.ts";
 import type { Line } from "../record/lines.ts";
@@ -124,17 +125,20 @@ function Marks({ playback }: { playback: Playback }) {
 function gapTitle(playback: Playback, gap: Gap): string {
   const from = clockTime(playback.origin_utc_ms + gap.from_ms);
   const to = clockTime(playback.origin_utc_ms + gap.to_ms);
-  return `${from}–${to} ${t(`record-cause-${gap.cause.replaceAll("_", "-")}`)}`;
+  return `${from}–${to} ${causeText(playback, gap)}`;
 }
 
 function eventText(event: RecordEvent): string | null {
   const consent = event.type === "consent" ? (event.data["agreed"] === true ? "-given" : "-withdrawn") : "";
-  const id = `player-event-${event.type.replaceAll("_", "-")}${consent}`;
-  if (!hasText(id)) return null;
   const { name, source, text } = event.data;
+  const reason = breakReason(event.data["reason"]);
+  const said = `player-event-${event.type.replaceAll("_", "-")}${consent}`;
+  const id = reason !== "" && hasText(`${said}-because`) ? `${said}-because` : said;
+  if (!hasText(id)) return null;
   return t(id, {
     name: typeof name === "string" ? name : typeof text === "string" ? text : "",
     source: typeof source === "string" ? source : "",
+    reason,
   });
 }
 

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { epoch, track } from "./fixture.ts";
-import { absence, contents, coverage, type Gap, mergeGaps, missing, nobody, SHOWN_GAP_MS, shownGaps } from "./playback.ts";
+import { absence, contents, coverage, type Gap, mergeGaps, missing, nobody, pauseReason, SHOWN_GAP_MS, shownGaps } from "./playback.ts";
 
 const cam = track("video", [epoch(1, 3, 40), epoch(2, 50, 60)]);
 const spans = coverage(cam);
@@ -52,6 +52,18 @@ test("a hole shorter than a second is not shown as an absence", () => {
 test("nobody has anything only where no track has", () => {
   assert.equal(nobody([spans, [{ from_ms: 40_000, to_ms: 45_000 }]], 44_999), false);
   assert.equal(nobody([spans, [{ from_ms: 40_000, to_ms: 45_000 }]], 45_000), true);
+});
+
+test("a break tells the reason that was given when it began", () => {
+  const events = [
+    { at_ms: 1_000, type: "recording_paused", data: { reason: "rest" } },
+    { at_ms: 9_000, type: "recording_resumed", data: { reason: "back" } },
+    { at_ms: 20_000, type: "recording_paused", data: {} },
+  ];
+  assert.deepEqual(
+    [1_000, 2_999, 3_000, 9_000, 20_000].map((from_ms) => pauseReason(events, from_ms)),
+    ["rest", "rest", "", "", ""],
+  );
 });
 
 test("losses close together are one entry, pauses are not missing", () => {

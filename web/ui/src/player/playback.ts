@@ -132,6 +132,9 @@ export type Absence = Cause | "before" | "after" | "nothing";
 /** Stretches that lie closer than this belong together: the times of neighbouring segments are rounded. */
 const JOIN_MS = 120;
 
+/** The last medium before a break lies no further from the order than this. */
+const BREAK_WITHIN_MS = 2_000;
+
 /** A shorter hole is a still moment, not an absence. */
 export const SHOWN_GAP_MS = 1_000;
 
@@ -180,6 +183,13 @@ export function nobody(all: readonly (readonly Span[])[], time_ms: number): bool
 /** Gaps that the certificate counts: pauses and absences are what happened, not what is missing. */
 export function missing(gaps: readonly Gap[]): Gap[] {
   return gaps.filter((gap) => gap.cause !== "paused" && gap.cause !== "publisher_away");
+}
+
+/** What was given as the reason of a break: a word of the server's lists or somebody's own; empty where nothing was. */
+export function pauseReason(events: readonly RecordEvent[], from_ms: number): string {
+  const begun = events.find((event) => event.type === "recording_paused" && Math.abs(event.at_ms - from_ms) < BREAK_WITHIN_MS);
+  const reason = begun?.data["reason"];
+  return typeof reason === "string" ? reason : "";
 }
 
 /** Gaps of one cause that lie close together, as one entry for a reader: lost packets come in bursts. */

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // What the seal says, in words: complete, or what is missing, when and why.
 import { useState } from "preact/hooks";
+import { causeText } from "../breaks";
 import { t } from "../i18n";
 import { type Gap, mergeGaps, missing, type Playback } from "../player/playback.ts";
 import { duration } from "../time";
@@ -81,7 +82,7 @@ function GapList(props: { playback: Playback; gaps: Gap[]; onSeek: (time_ms: num
               <td class="figures numeric secondary">{sessionTime(gap.from_ms)}</td>
               <td>{whose(playback, gap)}</td>
               <td>
-                {t(`record-cause-${gap.cause.replaceAll("_", "-")}`)}
+                {causeText(playback, gap)}
                 {gap.packets > 0 && <span class="secondary"> · {t("record-gap-packets", { count: gap.packets })}</span>}
               </td>
             </tr>
