@@ -328,8 +328,9 @@ def encryption(settings: Settings) -> Iterator[Finding]:
         store = open_store(settings)
         store.ensure_bucket()
         found = store.probe_encryption()
-    except StoreError:
-        return  # said under "bucket"
+    except StoreError as fault:
+        yield Finding("encryption", "fail", f"{str(fault).rstrip('.')}; look at the store and its key service.")
+        return
     kind = settings.s3_encryption
     said: dict[str, tuple[Literal["ok", "fail"], str]] = {
         "encrypted": ("ok", f"the store encrypted an object ({kind}) and gave it back."),

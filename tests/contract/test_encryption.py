@@ -130,7 +130,3 @@ def test_minio_without_a_key_refuses(tmp_path: Path) -> None:
         assert made.opened("sse-s3").probe_encryption() == "refused"
     finally:
         made.stop()
-
-
-def test_a_key_of_the_store_needs_https(server: Server) -> None:
-    assert server.opened("sse-kms").probe_encryption() == "refused"
