@@ -63,7 +63,7 @@ fuzz: $(TEST_STAMP) ## Broken input for a minute at every door (SECONDS=600 for 
 soak: $(TEST_STAMP) ## A meeting of an hour in virtual time: leaks, stuck layers, orphans, counters (make soak MINUTES=600)
 	$(VENV)/bin/python -m tests.soak --minutes $(MINUTES)
 
-faults: $(TEST_STAMP) ## The recorder's power and process fail at thousands of moments, its store does wrong
+faults: $(TEST_STAMP) ## Power cuts at thousands of moments, kill -9 of recorder, mediaserver, web and store in real calls, a store that does wrong
 	$(VENV)/bin/python -m tests.faults
 
 clean: ## Remove what was built (never the data folder)

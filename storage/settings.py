@@ -77,6 +77,10 @@ class Settings(BaseSettings):
     s3_lock: Literal["off", "governance", "compliance"] = Field(
         "governance", description="Object Lock on sealed recordings, where the store was seen to enforce it."
     )
+    s3_encryption: Literal["off", "sse-s3", "sse-kms"] = Field(
+        "off", description="Encryption that the store is asked for with every object (docs/store.md)."
+    )
+    s3_encryption_key: str = Field("", description="Name of the store's key for `sse-kms`.")
     s3_copy_endpoint: str = Field("", description="host:port of a second S3 store that gets a copy; empty: none.")
     s3_copy_access_key: SecretStr = Field(SecretStr(""), description="Access key of the second store.")
     s3_copy_secret_key: SecretStr = Field(SecretStr(""), description="Secret key of the second store.")
@@ -162,6 +166,16 @@ class Settings(BaseSettings):
         if value:
             TypeAdapter(HttpUrl).validate_python(value)
         return value
+
+    @model_validator(mode="after")
+    def _encryption_can_be_had(self) -> Settings:
+        if self.s3_encryption != "off" and not self.s3_endpoint:
+            raise ValueError("s3_encryption needs s3_endpoint: the embedded store cannot read what it has encrypted")
+        if (self.s3_encryption == "sse-kms") != bool(self.s3_encryption_key):
+            raise ValueError("s3_encryption_key names the key of s3_encryption = sse-kms; give both or neither")
+        if self.s3_encryption == "sse-kms" and not self.s3_secure:
+            raise ValueError("s3_encryption = sse-kms needs s3_secure: the store wants HTTPS for it")
+        return self
 
     @model_validator(mode="after")
     def _stamps_can_be_checked(self) -> Settings:

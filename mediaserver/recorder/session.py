@@ -7,6 +7,7 @@ what became durable.
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from itertools import islice
 from pathlib import Path
@@ -54,6 +55,7 @@ class LiveSession:
         self._reached: dict[str, tuple[int, int]] = {}
         self.intakes: dict[int, Intake] = {}
         self.origin_utc_ms = state.origin_utc_ms
+        self._said = {_as_text(event) for event in state.events}
         self._control = state.control
         self._epochs: Counter[str] = Counter()
         self._recover()
@@ -119,9 +121,12 @@ class LiveSession:
             self.suspend(True, order.utc_ms)
 
     def event(self, control: int, body: dict[str, Any]) -> None:
-        """Something for the record."""
+        """Something for the record. What is told again, because a mediaserver died that had heard it, is there once."""
         facts = {"type": str(body.get("type", "")), "data": body.get("data") or {}, "utc_ms": int(body["utc_ms"])}
-        self._add(journal.EVENT, {"c": control, **facts})
+        said = _as_text(facts)
+        if said not in self._said:
+            self._said.add(said)
+            self._add(journal.EVENT, {"c": control, **facts})
 
     def open_track(self, control: int, number: int, info: TrackInfo) -> None:
         """A stream begins."""
@@ -268,6 +273,11 @@ class LiveSession:
 
     def _add(self, kind: str, facts: Line) -> None:
         self.steps.append(Step({"t": kind, **facts}))
+
+
+def _as_text(event: Line) -> str:
+    """The same for two events exactly when they are the same."""
+    return json.dumps([event["type"], event["utc_ms"], event["data"]], sort_keys=True)
 
 
 def _as_gap(part: Line) -> Line:

@@ -119,7 +119,7 @@ class Layers:
             limit = min(limit, downlink.avoid - 1)
         current = downlink.uplink
         live = [u for u in uplinks if u.live(now) and not producer.left_away(u)]
-        if any(u.layer and u.swamped for u in live):
+        if producer.upper_rest or any(u.layer and u.swamped for u in live):
             live = live[:1]  # the publisher's link has narrowed: of what comes the least comes soonest
         allowed = [uplink for uplink in live if uplink.layer <= max(0, limit)]
         if current is not None and current in allowed:

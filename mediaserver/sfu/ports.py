@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from mediaserver.rtp import codecs
 from mediaserver.rtp import packet as rtp
 from mediaserver.sfu import allowance
+from mediaserver.sfu.bandwidth.narrow import NarrowLink
 from mediaserver.sfu.bandwidth.view import View
 from mediaserver.sfu.downlink import Downlink
 from mediaserver.sfu.events import Direction, Kind, Source
@@ -46,6 +47,9 @@ class Producer:
     paused: bool = False
     silenced: bool = False
     """Muted by the host: what comes is counted, and neither forwarded, recorded nor kept for repair."""
+
+    upper_rest: bool = False
+    """Its publisher's link is too narrow: nothing but the lowest layer is to be sent or waited for."""
 
     @property
     def off(self) -> bool:
@@ -111,6 +115,8 @@ class Port:
     extension_ids: dict[str, int] = field(default_factory=dict)
     twcc_id: int = 0
     twcc: TwccReceiver = field(default_factory=TwccReceiver)
+    narrow: NarrowLink = field(default_factory=NarrowLink)
+    """The way from a publisher."""
     next_twcc: int = 0
     """Transport-wide number of the next packet that we send here; not wrapped."""
     link: Link = field(default_factory=Link)

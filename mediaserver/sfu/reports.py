@@ -64,6 +64,7 @@ class Reports:
         if now >= port.next_twcc_at:
             media = next((uplink.ssrc for uplink in uplinks if uplink.ssrc is not None), 0)
             out += port.twcc.feedback(self._ssrc, media)
+            port.narrow.look(port.twcc.expected, port.twcc.came, now)
             port.next_twcc_at = now + twcc.INTERVAL_S
         return out
 

@@ -443,6 +443,10 @@ class Room:
 
     def _review(self, now: float) -> None:
         self._review_at = now + REVIEW_S
+        for port in self._ports.values():
+            if port.producers:
+                for producer in port.producers.values():
+                    producer.upper_rest = port.narrow.rests(now)
         for producer in self._producers.values():
             self._layers.review(producer, now)
             self._tap.review(producer, now)

@@ -28,6 +28,8 @@ class TwccReceiver:
         self._highest: int | None = None
         self._reported: int | None = None
         self._count = 0
+        self.expected = self.came = 0
+        """Packets that the publisher sent and that came, as far as they were reported."""
 
     def arrived(self, sequence_number: int, now: float) -> None:
         """The packet with this transport-wide number (16 bit) came at `now`."""
@@ -45,6 +47,9 @@ class TwccReceiver:
         """RTCP packets that report everything that came since the last call; empty when nothing did."""
         packets = []
         pending, at = sorted(self._arrivals), 0
+        if pending:
+            self.came += len(pending)
+            self.expected += max(0, pending[-1] - (pending[0] - 1 if self._reported is None else self._reported))
         while at < len(pending):
             packet, at = self._one(pending, at, sender_ssrc, media_ssrc)
             packets.append(packet)

@@ -68,6 +68,7 @@ def examine(settings: Settings) -> Iterator[Finding]:
         ("bucket", bucket),
         ("copy", second_store),
         ("lock", lock),
+        ("encryption", encryption),
         ("store exposure", store_exposure),
         *([] if settings.node_name else [("model", model)]),
         ("codecs", codecs),
@@ -315,6 +316,28 @@ def lock(settings: Settings) -> Iterator[Finding]:
     else:
         what = found.found.replace("_", " ")
         yield Finding("lock", "fail", f"the store promises locks but {what}; do not rely on it, use another store.")
+
+
+def encryption(settings: Settings) -> Iterator[Finding]:
+    """Whether the store encrypts what it is given, and gives it back: a small object is tried."""
+    from storage.objects import StoreError, open_store
+
+    if settings.s3_encryption == "off":
+        return
+    try:
+        store = open_store(settings)
+        store.ensure_bucket()
+        found = store.probe_encryption()
+    except StoreError:
+        return  # said under "bucket"
+    kind = settings.s3_encryption
+    said: dict[str, tuple[Literal["ok", "fail"], str]] = {
+        "encrypted": ("ok", f"the store encrypted an object ({kind}) and gave it back."),
+        "refused": ("fail", f"the store refuses {kind}; give it a key (MinIO: KMS), or set s3_encryption = off."),
+        "ignored": ("fail", f"the store took an object for {kind} and does not say that it encrypted it; use another."),
+        "unreadable": ("fail", "the store cannot read what it encrypted; set s3_encryption = off, or use another."),
+    }
+    yield Finding("encryption", *said[found])
 
 
 def _log(settings: Settings) -> str:

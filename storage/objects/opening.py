@@ -29,6 +29,8 @@ def open_store(settings: Settings) -> S3Store:
             settings.s3_bucket,
             secure=settings.s3_secure,
             region=settings.s3_region,
+            encryption=settings.s3_encryption,
+            encryption_key=settings.s3_encryption_key,
         )
     try:
         access = read_access(settings.data_dir / "store")

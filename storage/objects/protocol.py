@@ -73,6 +73,11 @@ class LockProbe:
     found: Literal["enforced", "no_versions", "no_lock", "deletes_anyway", "overwrites_anyway", "hold_ignored"]
 
 
+EncryptionFound = Literal["encrypted", "refused", "ignored", "unreadable"]
+"""What became of an object that was to be encrypted: `ignored`: the store does not say that it did it; `unreadable`: it
+took the object and did not give it back."""
+
+
 class RangeReader(Protocol):
     """An open range of an object. Iterate or read; close it (or use `with`), it holds a connection."""
 
@@ -123,6 +128,9 @@ class ObjectStore(Protocol):
 
     def delete(self, key: str) -> None:
         """Remove one object with all its versions; one that is not there is no fault. StoreRefused: it is locked."""
+
+    def probe_encryption(self) -> EncryptionFound:
+        """Write a small object as every object is written, read it back whole and in part, and delete it."""
 
     # Locks
 

@@ -21,6 +21,7 @@ from minio.commonconfig import ENABLED
 from minio.error import InvalidResponseError, S3Error, ServerError
 from minio.objectlockconfig import ObjectLockConfig
 from minio.retention import Retention
+from minio.sse import Sse, SseKMS, SseS3
 from minio.versioningconfig import VersioningConfig
 from urllib3.exceptions import HTTPError
 from urllib3.util import Retry, Timeout
@@ -30,6 +31,7 @@ from storage.objects.protocol import (
     LOCK_PROBES,
     SHA256,
     DigestMismatch,
+    EncryptionFound,
     LockMode,
     LockProbe,
     ObjectLock,
@@ -108,6 +110,8 @@ class S3Store:
         *,
         secure: bool,
         region: str = "us-east-1",
+        encryption: str = "off",
+        encryption_key: str = "",
         connect_timeout_s: float = 3.0,
         read_timeout_s: float = 20.0,
         connections: int = 16,
@@ -121,6 +125,8 @@ class S3Store:
         self.endpoint = endpoint
         self.bucket = bucket
         self._region = region
+        kinds: dict[str, Sse] = {"sse-s3": SseS3(), "sse-kms": SseKMS(encryption_key, {})}
+        self._sse = kinds.get(encryption)
         try:
             self._client = Minio(endpoint, access_key, secret_key, secure=secure, region=region, http_client=pool)
         except ValueError as error:
@@ -160,6 +166,26 @@ class S3Store:
         finally:
             self.delete(key)
 
+    def probe_encryption(self) -> EncryptionFound:
+        key = f".probe/{new_id()}"
+        data = key.encode() * 100
+        try:
+            self.put_bytes(key, data)
+        except StoreRefused:
+            return "refused"
+        try:
+            found = _calling("look at the probe", lambda: self._client.stat_object(self.bucket, key))
+            said = {str(name).lower() for name in found.metadata or {}}
+            if "x-amz-server-side-encryption" not in said:
+                return "ignored"
+            with self.open_range(key, 7, 50) as part:
+                whole = self.read_bytes(key) == data and part.read() == data[7:57]
+            return "encrypted" if whole else "unreadable"
+        except StoreError:
+            return "unreadable"
+        finally:
+            self.delete(key)
+
     def put_file(self, key: str, path: Path, sha256: str, content_type: str = "application/octet-stream") -> None:
         with path.open("rb") as file:
             size = path.stat().st_size
@@ -184,6 +210,7 @@ class S3Store:
                 size,
                 content_type=content_type,
                 metadata={SHA256: sha256},
+                sse=self._sse,
                 part_size=_PART_BYTES,
                 num_parallel_uploads=1,
             ),

@@ -59,7 +59,8 @@ class MinioServer:
 
     bucket = "videohome"
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, **environment: str) -> None:
+        self._environment = environment
         self.data = folder / "minio"
         self._log = folder / "minio.log"
         self._program = minio_program()
@@ -73,6 +74,7 @@ class MinioServer:
         arguments += ["--console-address", f"127.0.0.1:{free_port()}"]
         environment = {**os.environ, "MINIO_ROOT_USER": ACCESS_KEY, "MINIO_ROOT_PASSWORD": SECRET_KEY}
         environment |= {"MINIO_UPDATE": "off", "MINIO_BROWSER": "off", "_MINIO_SERVER_DEBUG": "off"}
+        environment |= self._environment
         with self._log.open("ab") as log:
             self._process = subprocess.Popen([str(self._program), *arguments], env=environment, stdout=log, stderr=log)
         wait(self._answers, what="MinIO")
@@ -87,9 +89,10 @@ class MinioServer:
             return False
         return True
 
-    def opened(self) -> S3Store:
+    def opened(self, encryption: str = "off") -> S3Store:
         """A client with the right keys."""
-        return S3Store(f"127.0.0.1:{self._port}", ACCESS_KEY, SECRET_KEY, self.bucket, secure=False)
+        address = f"127.0.0.1:{self._port}"
+        return S3Store(address, ACCESS_KEY, SECRET_KEY, self.bucket, secure=False, encryption=encryption)
 
     def forget_ports(self) -> None:
         """Makes the next start choose another port."""

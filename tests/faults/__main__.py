@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`python -m tests.faults [--cuts 2000] [--kills 100] [--seed N] [--json FILE]`: 1 when a promise was broken."""
+"""`python -m tests.faults [--cuts 2000] [--kills 100] [--programs 100] [--seed N] [--json FILE]`: 1 when a promise was
+broken. `--kills` are of the recorder with a scripted feed, `--programs` of all four programs in a real call."""
 
 from __future__ import annotations
 
@@ -19,6 +20,7 @@ from typing import Any
 import structlog
 
 from benchmarks.badlink.__main__ import commit
+from tests.faults import programs
 from tests.faults.kills import KILLS_EACH, kills
 from tests.faults.power import cut, logged
 from tests.faults.recording import COMMIT_MS
@@ -61,11 +63,33 @@ async def killed(folder: Path, seed: int, count: int) -> dict[str, int]:
     return dict(found)
 
 
+async def programs_killed(folder: Path, seed: int, count: int) -> dict[str, Any]:
+    """Kill the four programs so many times, some in each call; what came of it, added up."""
+    whole = programs.Outcome([])
+    for number in range(0, count, programs.KILLS_EACH):
+        place = folder / f"programs-{number}"
+        place.mkdir()
+        wanted = min(programs.KILLS_EACH, count - number)
+        try:
+            outcome = await programs.run(place, seed + number, wanted)
+        except (AssertionError, OSError, TimeoutError) as error:
+            traceback.print_exc()
+            outcome = programs.Outcome([], [f"the call did not come to its end: {error!r}"])
+        whole.add(outcome)
+        for fault in outcome.faults:
+            print(f"call {number} of seed {seed}: {fault}", file=sys.stderr)
+        print(f"{len(whole.kills)} kills", file=sys.stderr, flush=True)
+        shutil.rmtree(place, ignore_errors=True)
+    found = whole.as_json()
+    return found | {"broken": len(whole.faults)} if whole.faults else found
+
+
 def main() -> int:
-    """Tries both, and tells what came of it."""
+    """Tries all of them, and tells what came of it."""
     parser = argparse.ArgumentParser(prog="python -m tests.faults")
     parser.add_argument("--cuts", type=int, default=2000, help="power failures")
     parser.add_argument("--kills", type=int, default=100, help="kills of the recorder's process")
+    parser.add_argument("--programs", type=int, default=100, help="kills of the four programs in real calls")
     parser.add_argument("--seed", type=int, default=None, help="default: another each time")
     parser.add_argument("--json", type=Path, default=None, help="where to write the result")
     wanted = parser.parse_args()
@@ -77,6 +101,8 @@ def main() -> int:
             facts["power_cuts"] = asyncio.run(cuts(Path(folder), seed, wanted.cuts))
         if wanted.kills:
             facts["kills"] = asyncio.run(killed(Path(folder), seed, wanted.kills))
+        if wanted.programs:
+            facts["programs"] = asyncio.run(programs_killed(Path(folder), seed, wanted.programs))
     if wanted.json is not None:
         wanted.json.write_text(json.dumps(facts, indent=1) + "\n", "utf-8")
     print(facts)

@@ -64,6 +64,9 @@ class Meeting(Stage):
         for layer, (packets, size) in zip(self.layers, SHAPES, strict=True):
             layer.packets, layer.size = packets, size
         self.notes: list[tuple[float, int]] = []
+        self.estimated = len(SHAPES) - 1
+        """The highest layer for which there is room by the camera's own estimate; it sends none above."""
+        self._allowed = self.estimated
         self._heard = 0
         self._due: list[tuple[float, int]] = []
 
@@ -95,10 +98,11 @@ class Meeting(Stage):
                 self.notes.append((self.now, event.max_spatial))
                 self._due.append((self.now + ANSWER_S, event.max_spatial))
         while self._due and self._due[0][0] <= self.now:
-            _, highest = self._due.pop(0)
-            for layer in self.layers:
-                layer.key_wanted = layer.key_wanted or (layer.index <= highest and not layer.on)
-                layer.on = layer.index <= highest
+            _, self._allowed = self._due.pop(0)
+        highest = min(self._allowed, self.estimated)
+        for layer in self.layers:
+            layer.key_wanted = layer.key_wanted or (layer.index <= highest and not layer.on)
+            layer.on = layer.index <= highest
         super()._publish()
 
     def estimate(self, viewer: Viewer) -> int:

@@ -82,6 +82,7 @@ class StatusView(SessionApiView):
             lambda: _recorder(self.running),
             lambda: _store(self.running),
             lambda: _lock(self.running, self.settings.s3_lock),
+            *([lambda: _encryption(self.running)] if self.settings.s3_encryption != "off" else []),
             self._uploads,
             self._worker,
             self._model,
@@ -223,6 +224,14 @@ async def _lock(running: Running, mode: str) -> Item:
     if probe.found in ("no_versions", "no_lock"):
         return Item("lock", "warn", "lock_missing")
     return Item("lock", "fail", "lock_ignored")
+
+
+async def _encryption(running: Running) -> Item:
+    """What the store did with an object that was to be encrypted, at the start of this program."""
+    found = running.custody.encryption
+    if found is None:
+        return Item("encryption", "warn", "encryption_unknown")
+    return Item("encryption", "ok" if found == "encrypted" else "fail", f"encryption_{found}")
 
 
 def stamps(settings: Settings, now_ms: int) -> Item:

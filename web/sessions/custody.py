@@ -22,7 +22,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from storage.database.engine import Database
 from storage.database.models import Session, SessionKeeping, Tombstone, Transcript
 from storage.layout import transcript_folder
-from storage.objects import LockProbe, ObjectStore, StoreAway, StoreError, open_copy
+from storage.objects import EncryptionFound, LockProbe, ObjectStore, StoreAway, StoreError, open_copy
 from storage.objects.locking import find_out, keep_version, protect
 from storage.second_store import copy_checked
 from storage.settings import Settings
@@ -56,6 +56,9 @@ class Custody:
         self.state: Literal["off", "unknown", "known"] = "off" if settings.s3_lock == "off" else "unknown"
         self.probe: LockProbe | None = None
         """What the store did with a locked object; None before it could be asked, and with `s3_lock` off."""
+        self.encryption: EncryptionFound | None = None
+        """What the store did with an object that was to be encrypted; None before it could be asked, and without
+        `s3_encryption`."""
         self.refused: set[str] = set()
         """Sessions whose objects the store would not lock or keep."""
         self._uncopied: set[str] | None = None
@@ -80,6 +83,8 @@ class Custody:
 
     async def work(self) -> bool:
         """One round; True when there is more to do at once. Raises StoreError, SQLAlchemyError."""
+        if self.encryption is None and self._settings.s3_encryption != "off":
+            await self._find_out_encryption()
         if self.state == "unknown":
             await self._find_out()
         await self._adopt()
@@ -88,6 +93,14 @@ class Custody:
             await self._tell(item)
         await self._copy()
         return len(wanted) == AT_ONCE and not self.refused
+
+    async def _find_out_encryption(self) -> None:
+        def probe(store: ObjectStore) -> EncryptionFound:
+            store.ensure_bucket()
+            return store.probe_encryption()
+
+        self.encryption = await self._store.call(probe)
+        log.info("store_encryption", found=self.encryption, wanted=self._settings.s3_encryption)
 
     async def _find_out(self) -> None:
         self.probe = await self._store.call(lambda store: find_out(store, self._settings))

@@ -8,13 +8,14 @@ after a lost answer, after a restart of the mediaserver, after a restart of this
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any, Final
 from weakref import WeakValueDictionary
 
 import structlog
+from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from storage.access import CloseOrder, EventOrder, ModerateOrder, Recording, RemoveOrder, RoomOrder
@@ -22,6 +23,7 @@ from storage.database.engine import Database
 from storage.database.models import Consent, Participant, Session, SessionEvent
 from storage.ids import new_id
 from web.casework.consent import step_after_change
+from web.casework.marks import EVENTS as MARK_EVENTS
 from web.casework.refusal import Refused
 from web.casework.sessions import RecordingOrder, SessionState, next_recording_order
 from web.casework.visibility import Viewer, may_see
@@ -47,6 +49,12 @@ _WIRE: Final[dict[RecordingOrder, Recording]] = {
     RecordingOrder.PAUSED: "paused",
     RecordingOrder.STOPPED: "stopped",
 }
+
+_TOLD_TYPES: Final = (
+    *MARK_EVENTS, "locked", "unlocked", "waiting_room_on", "waiting_room_off",
+    "host_changed", "removed", "denied", "admitted", "allowed",
+)  # fmt: skip
+"""Events of the database that the record is told as they stand there."""
 
 
 @dataclass(slots=True)
@@ -130,6 +138,8 @@ class Delivery:
         self._locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
         self.undelivered: set[str] = set()
         """Sessions whose last order did not arrive; given again until it does."""
+        self._unsure: set[str] = set()
+        """Sessions whose mediaserver may have died with events that the recorder had not got yet."""
 
     @asynccontextmanager
     async def step(self, session_id: str, viewer: Viewer | None) -> AsyncIterator[Step]:
@@ -179,9 +189,11 @@ class Delivery:
         try:
             if session.state != SessionState.ENDED.value:
                 await self.media.put_room(room_order(session))
+                await self._tell_again(session)
             else:
                 if session.recording_started_utc_ms is not None and session.manifest_key is None:
                     await self.media.put_room(room_order(session))
+                    await self._tell_again(session)
                 await self.media.close_room(CloseOrder(session.id, session.recording_reason))
         except (MediaAway, MediaRefused) as error:
             log.warning("order_waits", session=session.id, reason=str(error))
@@ -189,6 +201,27 @@ class Delivery:
             return error
         self.undelivered.discard(session.id)
         return None
+
+    def unsure(self, session_ids: Iterable[str]) -> None:
+        """The mediaserver of these sessions is another one, or may be: with their next order their record is told again
+        what the old one had taken. The recorder keeps what it has already only once."""
+        self._unsure.update(session_ids)
+
+    async def _tell_again(self, session: Session) -> None:
+        """Consents, markers and acts of moderation of a recorded session. Raises MediaAway, MediaRefused."""
+        if session.id not in self._unsure:
+            return
+        started_utc_ms = session.recording_started_utc_ms
+        if started_utc_ms is not None:
+            async with self.database.read() as db:
+                consents = await db.scalars(select(Consent).where(Consent.session_id == session.id))
+                acts = SessionEvent.session_id == session.id, SessionEvent.type.in_(_TOLD_TYPES)
+                events = await db.scalars(select(SessionEvent).where(*acts))
+                told = [_consent_event(row) for row in _since(started_utc_ms, list(consents))]
+                told += [EventOrder(session.id, e.type, e.data, e.utc_ms) for e in events if e.utc_ms >= started_utc_ms]
+            for event in sorted(told, key=lambda event: event.utc_ms):
+                await self.media.event(event)
+        self._unsure.discard(session.id)
 
     async def tell_record(self, events: list[EventOrder]) -> None:
         """Into the sealed record, too; they stand in the database whatever happens there."""
@@ -208,6 +241,12 @@ class Delivery:
             await self.media.remove(RemoveOrder(session_id, peer_id, "signed_out"))
         except (MediaAway, MediaRefused) as error:
             log.info("peer_not_removed", session=session_id, reason=str(error))
+
+
+def _since(utc_ms: int, consents: list[Consent]) -> list[Consent]:
+    """Those from then on, and each person's last one before."""
+    before = {row.attendee_id: row for row in sorted(consents, key=lambda row: row.utc_ms) if row.utc_ms < utc_ms}
+    return [*before.values(), *(row for row in consents if row.utc_ms >= utc_ms)]
 
 
 def _consent_event(consent: Consent) -> EventOrder:

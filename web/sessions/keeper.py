@@ -98,6 +98,7 @@ class Keeper:
         waiting = [s.id for s in under_way if s.state != SessionState.LIVE.value]
         ended = [s.id for s in unfinished if s.report is None or s.report["state"] in _RECORDER_STILL_OPEN]
         for group in (live, waiting, ended):
+            self._delivery.unsure(group)
             await self._deliver_all(group)
         for room in there.keys() - {s.id for s in under_way} - set(ended):
             if here.has(room):

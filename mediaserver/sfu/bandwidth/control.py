@@ -145,7 +145,8 @@ class Bandwidth:
             needed = _highest_needed(producer, recording_height)
             if not any(receiver.port.peer_id != producer.peer_id for receiver in self._receivers.values()):
                 needed = max(0, needed)  # alone: the first who comes is to see something at once
-            news = demand.update(needed, now) if self._allocates else None
+            most = 0 if producer.upper_rest else None
+            news = demand.update(needed, now, most) if self._allocates else None
             if news is not None:
                 self._offers.asked(producer, demand.announced, now)
                 self._outbox.events.append(ProducerLayers(producer.peer_id, producer.producer_id, news))

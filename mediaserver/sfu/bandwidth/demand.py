@@ -25,9 +25,10 @@ class Demand:
         """Highest layer that the publisher was told to send."""
         self._needed: list[float | None] = [None] * layers  # since when not needed; None while it is
 
-    def update(self, highest_needed: int, now: float) -> int | None:
-        """`highest_needed` is the highest layer that a viewer or the recording is to get (NOBODY for none). Returns
-        what the publisher must be told, None when nothing new."""
+    def update(self, highest_needed: int, now: float, most: int | None = None) -> int | None:
+        """`highest_needed` is the highest layer that a viewer or the recording is to get (NOBODY for none), `most` the
+        highest that the publisher's link carries, where that is known. Returns what the publisher must be told, None
+        when nothing new."""
         for layer, since in enumerate(self._needed):
             if layer <= highest_needed:
                 self._needed[layer] = None
@@ -37,6 +38,8 @@ class Demand:
         for layer, since in enumerate(self._needed):
             if since is None or (layer <= self.announced and now - since < UNWANTED_AFTER_S):
                 wanted = max(wanted, layer)
+        if most is not None:
+            wanted = min(wanted, most)
         if wanted == self.announced:
             return None
         self.announced = wanted

@@ -77,6 +77,8 @@ class Wire:
                 self.swallowed.append(data)
             elif data[0] < 64:
                 self.inbox.put_nowait(data)
+            elif self.dtls.state != "connected":
+                pass  # media that overtook the end of the handshake
             elif 192 <= data[1] <= 223:
                 self.rtcp.append(self.dtls._rx_srtp.unprotect_rtcp(data))
             else:

@@ -9,6 +9,13 @@ status-lock-missing = This bucket cannot lock: only the seal and a second copy o
 status-lock-ignored = The store promises locks, but deleted or overwrote a locked object. Do not rely on it, and use another store.
 status-lock-refused = The store refuses to lock the recordings of { $sessions } sessions. Read the web log in data/logs.
 
+status-name-encryption = Encryption in the store
+status-encryption-encrypted = The store encrypts the recordings and gives them back (tried at the start).
+status-encryption-unknown = The store has not answered yet, so nobody knows whether it encrypts.
+status-encryption-refused = The store refuses to encrypt, so nothing can be uploaded. Give it a key, or set s3_encryption = off.
+status-encryption-ignored = The store takes the recordings but does not say that it encrypts them. Do not rely on it, and use another store.
+status-encryption-unreadable = The store cannot read what it encrypted. Set s3_encryption = off, or use another store.
+
 status-name-copy = Copies of recordings
 status-copy-ok = Every recording has a checked copy on the second store.
 status-copy-waiting = { $waiting } objects ({ $megabytes } MB) are being copied to the second store.

@@ -9,6 +9,13 @@ status-lock-missing = 存储桶不支持锁定，录像只靠封条和另存的�
 status-lock-ignored = 存储声称支持锁定，实测却仍可删除或覆盖。请不要依赖它，并更换存储。
 status-lock-refused = 存储拒绝锁定 { $sessions } 次会话的录像。请查看 data/logs 里的 web 日志。
 
+status-name-encryption = 存储加密
+status-encryption-encrypted = 存储会加密录像，并能正常读回（启动时已实测）。
+status-encryption-unknown = 存储还没有回答，尚未测出它是否加密。
+status-encryption-refused = 存储拒绝加密，录像无法上传。请为存储配置密钥，或设置 s3_encryption = off。
+status-encryption-ignored = 存储收下了录像，但没有确认已加密。请不要依赖它，并更换存储。
+status-encryption-unreadable = 存储加密后无法读回。请设置 s3_encryption = off，或更换存储。
+
 status-name-copy = 录像副本
 status-copy-ok = 所有录像在第二个存储都有核对过的副本。
 status-copy-waiting = 还有 { $waiting } 个对象（{ $megabytes } MB）正在复制到第二个存储。

@@ -33,6 +33,33 @@ def test_a_viewers_link_narrows_and_widens_again(seed: int, loss: float) -> None
     assert viewer.longest_gap(wide, meeting.now) < 0.5
 
 
+@pytest.mark.parametrize("loss", [0.0, 0.02])
+@pytest.mark.parametrize("seed", [1, 2])
+def test_a_cameras_link_narrows_and_widens_again(seed: int, loss: float) -> None:
+    """The server has the upper layers switched off before the camera itself knows; then its estimate decides."""
+    meeting = Meeting(seed, loss=loss)
+    viewer = meeting.watch(delay_s=0.05)
+    meeting.show(viewer, 720)
+    meeting.run(10)
+    narrow = meeting.now
+    assert meeting.notes == []
+    meeting.up.rate_bps = 300e3
+    meeting.run(1.5)
+    meeting.estimated = 0
+    meeting.run(13.5)
+    wide = meeting.now
+    meeting.up.rate_bps = 3e6
+    meeting.run(8)
+    meeting.estimated = 2
+    meeting.run(7)
+    at, highest = meeting.notes[0]
+    assert highest == 0 and at - narrow < 0.8
+    assert viewer.longest_gap(narrow, wide) < 1.7, "its queue holds the news back for 0.3 s, and the key frame again"
+    assert set(viewer.layers(narrow + 3, wide)) == {0}
+    assert viewer.first(2, wide) < 15
+    assert viewer.longest_gap(wide, meeting.now) < 0.7
+
+
 @pytest.mark.parametrize("loss", [0.05, 0.1])
 def test_a_link_that_loses_at_random_keeps_the_large_picture(loss: float) -> None:
     meeting = Meeting(3)
