@@ -141,8 +141,10 @@ export class CallModel {
   }
 
   async record(step: RecordingStep, reason = ""): Promise<boolean> {
+    // Not after the answer: the room tells the new state sooner, and the next press may have asked again by then.
+    if (step !== "pause") this.asksWhy.value = false;
     const done = await this.step("record", async () => this.take(await calls.record(this.id, step, reason)));
-    if (done) this.asksWhy.value = false;
+    if (done && step === "pause") this.asksWhy.value = false;
     return done;
   }
 
