@@ -174,7 +174,7 @@ class Settings(BaseSettings):
         if (self.s3_encryption == "sse-kms") != bool(self.s3_encryption_key):
             raise ValueError("s3_encryption_key names the key of s3_encryption = sse-kms; give both or neither")
         if self.s3_encryption == "sse-kms" and not self.s3_secure:
-            raise ValueError("s3_encryption = sse-kms needs s3_secure: the store wants HTTPS for it")
+            raise ValueError("s3_encryption = sse-kms needs s3_secure: a key service is used over HTTPS alone")
         return self
 
     @model_validator(mode="after")

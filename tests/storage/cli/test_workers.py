@@ -19,7 +19,7 @@ def names(settings: Settings) -> dict[str, str]:
 
 def test_each_media_process_has_a_recorder_and_its_number(tmp_path: Path) -> None:
     one = names(Settings(data_dir=tmp_path))
-    assert one == {"store": "", "mediaserver": "0", "recorder": "0", "worker": ""}
+    assert one == {"store": "", "web": "", "mediaserver": "0", "recorder": "0", "worker": ""}
     two = names(Settings(data_dir=tmp_path, workers=2))
     assert two == one | {"mediaserver-1": "1", "recorder-1": "1"}
 
@@ -27,7 +27,9 @@ def test_each_media_process_has_a_recorder_and_its_number(tmp_path: Path) -> Non
 def test_recordings_of_a_process_that_is_not_run_any_more_are_still_looked_after(tmp_path: Path) -> None:
     (tmp_path / "spool-3" / "c" / "sessions" / "s").mkdir(parents=True)
     (tmp_path / "spool-4").mkdir()
-    assert names(Settings(data_dir=tmp_path)).keys() == {"store", "mediaserver", "recorder", "recorder-3", "worker"}
+    assert names(Settings(data_dir=tmp_path)).keys() == {
+        "store", "web", "mediaserver", "recorder", "recorder-3", "worker",
+    }  # fmt: skip
 
 
 def test_every_process_has_port_sockets_and_spool_of_its_own(tmp_path: Path) -> None:
