@@ -89,12 +89,16 @@ def write_microphone(path: Path, sound: NDArray[np.float32], lead_s: float) -> N
     """lead_s of silence, the beep, AFTER_BEEP_S of silence, then the sound; 48 kHz 16-bit mono."""
     silence = np.zeros(int(lead_s * RATE), np.float32)
     after = np.zeros(int(AFTER_BEEP_S * RATE), np.float32)
-    whole = np.concatenate([silence, beep(), after, sound, np.zeros(RATE * 5, np.float32)])
+    write_sound(path, np.concatenate([silence, beep(), after, sound, np.zeros(RATE * 5, np.float32)]))
+
+
+def write_sound(path: Path, sound: NDArray[np.float32]) -> None:
+    """Just this, 48 kHz 16-bit mono."""
     with wave.open(str(path), "wb") as out:
         out.setnchannels(1)
         out.setsampwidth(2)
         out.setframerate(RATE)
-        out.writeframes((whole * 32767).astype("<i2").tobytes())
+        out.writeframes((sound * 32767).astype("<i2").tobytes())
 
 
 def find_beep(sound: NDArray[np.float32], rate: int) -> float:

@@ -109,6 +109,8 @@ def _meet(
     joined = time.monotonic()
     liu.join()
     zhou.join()
+    for screen in (liu, zhou):  # only then does every track reach back to the start of the recording
+        machine.wait_until(lambda screen=screen: screen.number_shown() is not None, 10, "the other one's picture")
     liu.start_recording()
     zhou.expect_recording("on")
     assert time.monotonic() - joined < LEAD_S - 8, "too slow: the beep would be missed"
