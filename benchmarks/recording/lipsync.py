@@ -65,11 +65,11 @@ SOURCE_JS = f"""
     }};
     draw();
   }};
-  // What the browser's own clock of captured sound (its monotonic clock, in microseconds) shows when the machine's is 0.
-  // Sender reports reckon with a sample's time stamp on that clock: another one makes them useless. Of {ZERO_READS} samples
-  // the one that was read with the least delay counts.
+  // What the browser's own clock of captured sound (microseconds) shows when the machine's is 0. Sender reports reckon
+  // with a sample's time stamp on that clock: another one makes them useless. The least delayed read counts.
   const captureZero = async () => {{
-    const context = new AudioContext(), place = context.createMediaStreamDestination(), tone = context.createOscillator();
+    const context = new AudioContext(), place = context.createMediaStreamDestination();
+    const tone = context.createOscillator();
     tone.connect(place);
     tone.start();
     const reader = new MediaStreamTrackProcessor({{ track: place.stream.getAudioTracks()[0] }}).readable.getReader();
