@@ -41,7 +41,7 @@ test: $(TEST_STAMP) prepare lint unit ## Run every check and test
 
 .PHONY: prepare
 prepare: $(TEST_STAMP)
-	@$(VENV)/bin/python -m tests.prepare & # beside lint; who needs what it builds waits for it
+	@$(VENV)/bin/python -m tests.prepare --beside & # beside lint and calls; what is not there after them is waited for
 
 lint: $(TEST_STAMP) ## Style, types, layers, sizes
 	$(VENV)/bin/ruff check .
@@ -53,6 +53,7 @@ lint: $(TEST_STAMP) ## Style, types, layers, sizes
 # to be mended. Twice is a fault.
 unit: $(TEST_STAMP) ## All Python tests: real calls one after another, with the machine to themselves, then the others side by side
 	$(VENV)/bin/python -m pytest -m alone --reruns 1 -rR --durations=15
+	@$(VENV)/bin/python -m tests.prepare || true # what cannot be built is said by the test that needs it
 	$(VENV)/bin/python -m pytest -m "not alone" -n 3 --dist loadfile --reruns 1 -rR --durations=25
 
 fuzz: $(TEST_STAMP) ## Broken input for a minute at every door (SECONDS=600 for longer, or INPUTS=10000000 in all)

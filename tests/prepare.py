@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Builds the servers of others that the tests need, once for each machine, while style and types are being checked.
 
-`python -m tests.prepare` takes only what nobody else wants of one core: real calls may be held beside it.
-Who needs a server before it is there waits for the same lock. What cannot be built is said by the test that needs it.
+With `--beside` it takes only what nobody else wants of the machine (real calls are held beside it), without it takes
+everything. Who needs a server before it is there waits for the same lock. What cannot be built is said by the test that
+needs it.
 """
 
 from __future__ import annotations
@@ -19,7 +20,8 @@ from tests.mediaserver.cameras.servers import live555_program
 
 
 def main() -> int:
-    _take_only_what_is_left()
+    if "--beside" in sys.argv[1:]:
+        _take_only_what_is_left()
     failures = 0
     for build in (minio_program, live555_program):
         try:
@@ -31,7 +33,6 @@ def main() -> int:
 
 
 def _take_only_what_is_left() -> None:
-    os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})
     os.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0))
     # Where the kernel shares out by session, priority inside of one says nothing to the others (sched(7)).
     with contextlib.suppress(OSError):

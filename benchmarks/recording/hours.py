@@ -66,6 +66,8 @@ class Session:
         for feed, stream in enumerate(self.streams, 1):
             self.live.open_track(1 + feed, feed, stream.info())
         self.segments = 0
+        self.state = SessionState()
+        """What the journal says in the end."""
         self._chance = random.Random(SEED)
         self._reference = reference
 
@@ -95,8 +97,10 @@ class Session:
             found = digests_of_file(path)
             self.live.add_seal(name, found.sha256, found.sm3)
             path.unlink()
-            self.live.uploaded.add(self.live.spool.key(*name))
             self.segments += 1
+        for name in sorted(self.live.to_upload):
+            self.live.to_upload.discard(name)
+            self.live.stored(self.live.spool.key(*name))
 
     def finish(self, at_ms: int) -> manifest.Manifest:
         """Stop, and say what the record is. Raises OSError, ManifestFault."""
@@ -104,15 +108,15 @@ class Session:
         self.live.order(stop, 2 + len(self.streams), at_ms * 1000, disk_full=False)
         while not self.live.recorded_out:
             self._settle()
-            self.live.to_upload.clear()
-        return summary.build(self.live.state, "benchmark", self.live.spool.key)
+        self.state = self.live.spool.read()
+        return summary.build(self.state, "benchmark", self.live.spool.key)
 
     def late_ms(self, made: manifest.Manifest, feed: int, at_ms: float) -> float:
         """How much later than it was a moment of a stream lies on the session clock of the manifest."""
         stream = self.streams[feed - 1]
         track = next(track for track in made.tracks if track.track_id == stream.info().track_id)
         (epoch,) = track.epochs
-        scale = self.live.state.tracks[track.track_id].epochs[0].scale
+        scale = self.state.tracks[track.track_id].epochs[0].scale
         whole = round((at_ms - stream.phase_ms) * stream.pace * stream.rate / 1000) + (1 << 32)
         return epoch.clock.session_ms(scale.exact_ms(whole), epoch.origin_ms) - at_ms
 

@@ -38,6 +38,8 @@ QUIET_S = 0.3
 BEEP_S = 0.08
 NEAR_S = 0.5
 """A beep is held against the pictures so near to it."""
+ZERO_READS = 100
+"""Pieces of 10 ms of sound by which a page finds the browser's clock of captured sound."""
 EDGE_S = 1.0
 """Left out at the edges of a stretch: what is under way there belongs to both."""
 
@@ -63,9 +65,28 @@ SOURCE_JS = f"""
     }};
     draw();
   }};
+  // What the browser's own clock of captured sound (microseconds) shows when the machine's is 0. Sender reports reckon
+  // with a sample's time stamp on that clock: another one makes them useless. The least delayed read counts.
+  const captureZero = async () => {{
+    const context = new AudioContext(), place = context.createMediaStreamDestination();
+    const tone = context.createOscillator();
+    tone.connect(place);
+    tone.start();
+    const reader = new MediaStreamTrackProcessor({{ track: place.stream.getAudioTracks()[0] }}).readable.getReader();
+    let zero = -Infinity;
+    for (let read = 0; read < {ZERO_READS}; read++) {{
+      const heard = (await reader.read()).value;
+      zero = Math.max(zero, heard.timestamp - wall() * 1000);
+      heard.close();
+    }}
+    await reader.cancel();
+    await context.close();
+    return zero;
+  }};
   // Sound is made by the machine's clock, sample by sample: a late timer makes up for itself.
-  const beep = () => {{
+  const beep = async () => {{
     const track = new MediaStreamTrackGenerator({{ kind: "audio" }}), writer = track.writable.getWriter();
+    const zero = await captureZero();
     let next = Math.ceil(wall() / 10);
     setInterval(() => {{
       for (; next * 10 <= wall(); next++) {{
@@ -75,7 +96,7 @@ SOURCE_JS = f"""
           if (second < {BEEP_S}) samples[at] = 0.6 * Math.sin(2 * Math.PI * 1000 * second);
         }}
         const form = {{ format: "f32-planar", sampleRate: {RATE}, numberOfChannels: 1 }};
-        const place = {{ numberOfFrames: samples.length, timestamp: next * 10000 }};
+        const place = {{ numberOfFrames: samples.length, timestamp: Math.round(zero + next * 10000) }};
         writer.write(new AudioData({{ ...form, ...place, data: samples }}));
       }}
     }}, 10);

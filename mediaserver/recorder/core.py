@@ -292,7 +292,7 @@ class Recorder:
         live = self.sessions.get(parts[2]) if len(parts) > 2 else None
         if live is None:
             return
-        live.uploaded.add(key)
+        live.stored(key)
         if key == live.spool.manifest_key:
             live.add_done()
 

@@ -34,7 +34,8 @@ class Sealer:
     def __init__(self, recorder: Recorder, uploader: Uploader) -> None:
         self._recorder = recorder
         self._uploader = uploader
-        self._queued: set[str] = set()
+        self._manifests: set[str] = set()
+        """Keys of manifests that were queued in this run of the program."""
 
     async def work(self) -> None:
         """Digest what is finished, queue what has digests, make the manifests of what is all uploaded."""
@@ -69,25 +70,24 @@ class Sealer:
             live.to_upload.discard(name)
 
     async def _add(self, path: Path, key: str, sha256: str) -> None:
-        """Queue once for each run of the program; a file that is gone was uploaded before we were killed."""
-        if key in self._queued:
+        """Queue it, unless it waits already; a file that is gone was uploaded before we were killed."""
+        if self._uploader.waiting(key).uploads:
             return
-        if not self._uploader.waiting(key).uploads:
-            if not path.exists():  # noqa: ASYNC240 - a look at one name
-                self._recorder.sessions[key.split("/")[2]].uploaded.add(key)
-                return
+        if path.exists():  # noqa: ASYNC240 - a look at one name
             await asyncio.to_thread(self._uploader.add, path, key, sha256)
-        self._queued.add(key)
+        else:
+            self._recorder.sessions[key.split("/")[2]].stored(key)
 
     async def _finish(self, live: LiveSession) -> None:
         key = live.spool.manifest_key
         if live.state.manifest is not None:
-            if key in live.uploaded:
+            if live.manifest_stored:
                 live.add_done()
-            elif key not in self._queued:
+            elif key not in self._manifests:
                 sha256 = live.state.manifest["sha256"]
                 await self._recorder.stamper.order(live.state.county, live.state.session_id, sha256)
                 await self._add(live.spool.manifest_path, key, sha256)
+                self._manifests.add(key)
             return
         if self._uploader.waiting(session_folder(live.state.county, live.state.session_id)).uploads:
             return

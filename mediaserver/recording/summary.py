@@ -118,10 +118,15 @@ def _clock(state: SessionState, track: TrackState, epoch: EpochState) -> manifes
 
 
 def _peer_reports(state: SessionState, track: TrackState, epoch: EpochState) -> Iterator[Report]:
-    """Reports of all the publisher's tracks while this epoch ran: they share one clock."""
+    """Reports of all the publisher's tracks while this epoch ran: they share one clock.
+
+    From its first packet to its last, not between its own reports: sound has one in five seconds, and in an epoch of
+    some seconds each track would otherwise go by another report's delay.
+    """
     if not epoch.reports:
         return
-    first, last = epoch.reports[0].arrival_ms, epoch.reports[-1].arrival_ms
+    first = min(epoch.scale.origin_ms, epoch.reports[0].arrival_ms)
+    last = max(epoch.end_ms, epoch.reports[-1].arrival_ms)
     for other in state.tracks.values():
         for beside in other.epochs if other.peer_id == track.peer_id else ():
             if beside.boot == epoch.boot:

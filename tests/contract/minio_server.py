@@ -21,7 +21,7 @@ from tests.embedded_store import wait
 
 SOURCE = "github.com/minio/minio@latest"
 ACCESS_KEY, SECRET_KEY = "videohome-test", "only-for-this-test-run"
-_BUILD_WITHIN_S = 1500
+_BUILD_WITHIN_S = 2400
 
 
 class NoMinio(Exception):

@@ -88,7 +88,7 @@ def lies_open(folder: Path, needle: bytes) -> bool:
     return any(needle in path.read_bytes() for path in folder.rglob("*") if path.is_file())
 
 
-@pytest.mark.timeout(1600)  # the first use may build MinIO
+@pytest.mark.timeout(2500)  # the first use may build MinIO
 def test_what_is_encrypted_comes_back_and_does_not_lie_open(server: Server) -> None:
     store = server.opened("sse-s3")
     assert store.probe_encryption() == "encrypted"
@@ -123,7 +123,7 @@ def test_the_embedded_store_cannot_read_what_it_encrypted(tmp_path: Path) -> Non
         embedded.stop()
 
 
-@pytest.mark.timeout(1600)
+@pytest.mark.timeout(2500)
 def test_minio_without_a_key_refuses(tmp_path: Path) -> None:
     made = minio(tmp_path)
     try:

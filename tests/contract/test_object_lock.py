@@ -48,7 +48,7 @@ def bucket_beside(store: S3Store, name: str) -> S3Store:
     return S3Store(store.endpoint, keys.access_key, keys.secret_key, name, secure=False)
 
 
-@pytest.mark.timeout(1600)  # the first use may build MinIO
+@pytest.mark.timeout(2500)  # the first use may build MinIO
 @pytest.mark.parametrize("mode", MODES)
 def test_a_bucket_of_ours_locks_and_the_probe_finds_that_it_does(store: S3Store, mode: LockMode) -> None:
     assert store.probe_lock(mode) == LockProbe(True, "enforced")

@@ -57,7 +57,7 @@ def noise(size: int) -> bytes:
     return random.Random(size).randbytes(size)
 
 
-@pytest.mark.timeout(1600)  # the first use may build MinIO
+@pytest.mark.timeout(2500)  # the first use may build MinIO
 def test_what_was_put_comes_back(store: ObjectStore) -> None:
     data = noise(100_000)
     sha256 = store.put_bytes("get/one", data, "video/webm")
@@ -69,7 +69,7 @@ def test_what_was_put_comes_back(store: ObjectStore) -> None:
     assert store.stored_sha256("get/one") == (sha256, len(data))
 
 
-@pytest.mark.timeout(1600)
+@pytest.mark.timeout(2500)
 def test_a_second_put_replaces_the_first(store: ObjectStore) -> None:
     store.put_bytes("again", b"first")
     store.put_bytes("again", b"second one")

@@ -205,6 +205,21 @@ def test_the_manifest_lists_tracks_events_and_peers_and_its_chain_holds() -> Non
     assert summary.duration_ms(manifest) == 9_000
 
 
+def test_sound_with_a_single_late_report_keeps_in_step_with_the_picture() -> None:
+    """After a break sound tells its clock once, the picture each second: both go by the least delayed report."""
+
+    def told(rate_khz: int, late_ms: int, *at_ms: int) -> list[tuple[float, int, int]]:
+        return [(3.9e12 + at, (1 << 32) + at * rate_khz, late_ms + at) for at in at_ms]
+
+    made = script(("on", 0))
+    made.epoch("p-mic", 0, 9_000, reports=told(48, 60, 4_000))
+    made.epoch("p-cam", 0, 9_000, reports=told(90, 5, *range(500, 9_000, 1_000)))
+    made.epoch("q-cam", 0, 9_000, reports=told(90, 25, *range(0, 9_000, 1_000)))
+    made.order("stopped", 9_000)
+    clocks = {track.track_id: track.epochs[0].clock for track in made.manifest().tracks}
+    assert {track: clock.offset_ms for track, clock in clocks.items()} == {"p-mic": 5, "p-cam": 5, "q-cam": 25}
+
+
 def test_a_fit_that_moves_too_far_is_not_believed() -> None:
     made = script(("on", 0))
     far = summary.MAX_OFFSET_MS + 1_000
