@@ -12,7 +12,7 @@ from tests.web.sessions.house import House
 from web.api import playback
 from web.api.core import DATABASE, Caller
 from web.api.custody_shapes import CustodyPage
-from web.api.playback import ONE_VIEWING_S, Viewings
+from web.api.viewings import ONE_VIEWING_S, Viewings
 
 
 async def with_transcript(house: House, session_id: str) -> None:
