@@ -76,7 +76,7 @@ export function Controls({ model }: { model: CallModel }) {
         </button>
       </div>
       <div class="controls-side controls-end">
-        {model.detail.value?.can.lead && (
+        {model.detail.value?.can.lead && model.detail.value.caucus_of === null && (
           <Button kind="secondary" icon="square" test="call-end" onClick={() => (ending.value = true)}>
             {t("call-end")}
           </Button>
