@@ -107,7 +107,7 @@ async def lift(delivery: Delivery, actor: Actor, session_id: str, talk_id: str) 
         _told(step, rules.ENDED)
         paused_for_it = rows.order is RecordingOrder.PAUSED and session.recording_reason == CAUCUS
         if paused_for_it and not missing_consents(rows.endpoints()):
-            step.set_recording(RecordingOrder.ON, CAUCUS, actor)
+            step.set_recording(RecordingOrder.ON, "", actor)
 
 
 def _is_over(talk: SessionRows, now_ms: int, *, lost: bool) -> bool:
@@ -161,8 +161,9 @@ def _begun(
     _told(step, rules.STARTED)
     if rows.order is RecordingOrder.ON:
         step.set_recording(RecordingOrder.PAUSED, CAUCUS, actor)
-    data = {"caucus": talk.id, "peers": [one.id for one in guests]}
-    note(step.db, session.county, actor, "caucus.start", session.id, step.now_ms, data)
+    note(step.db, session.county, actor, "caucus.start", session.id, step.now_ms, {})
+    data = {"beside": session.id, "names": [one.name for one in guests]}  # with whom stands with the talk alone
+    note(step.db, session.county, actor, "caucus.start", talk.id, step.now_ms, data)
     return talk, people
 
 
