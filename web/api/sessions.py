@@ -254,7 +254,7 @@ class EndView(SessionApiView):
     ACCESS = {"POST": JOINING_ROLES}
 
     async def post(self, session_id: SessionId, /) -> r200[SessionDetail]:
-        """End it for everybody: session_not_found, forbidden."""
+        """End it for everybody: session_not_found, forbidden, caucus_running."""
         await self.running.desk.end(self.viewer, self.actor, session_id, "ended_by_person")
         self.running.recorder.hurry()
         return await self.detail(session_id)

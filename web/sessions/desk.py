@@ -217,9 +217,10 @@ class Desk:
     async def end(self, viewer: Viewer | None, actor: Actor, session_id: str, reason: str) -> None:
         """End it for everybody; its record is sealed from now on. `viewer` None: the system itself.
 
-        A private talk beside it ends with it; the end of a private talk wakes its main session up.
+        A private talk beside it ends with it, at the host's word alone; the end of a private talk wakes its main
+        session up.
 
-        Raises Refused `session_not_found`, `forbidden`; ending twice changes nothing.
+        Raises Refused `session_not_found`, `forbidden`, `caucus_running`; ending twice changes nothing.
         """
         async with self._delivery.step(session_id, viewer) as step:
             rows, session = step.rows, step.rows.session
@@ -227,6 +228,7 @@ class Desk:
                 return
             if viewer is not None:
                 check_may_lead(viewer, rows.facts(viewer))
+                check_none_runs(session.caucus_id is not None and not rows.is_host(viewer))
             session.state = next_session_state(SessionState(session.state), SessionStep.END).value
             session.ended_utc_ms = step.now_ms
             talk, main = session.caucus_id, session.caucus_of

@@ -6,6 +6,7 @@ from __future__ import annotations
 import asyncio
 import re
 from collections.abc import AsyncIterator
+from pathlib import Path
 from typing import Any
 
 import aiohttp
@@ -169,6 +170,37 @@ async def test_the_main_recording_pauses_for_it_and_goes_on_by_itself(house: Hou
     assert detail["recording"]["state"] == "paused"
 
 
+async def test_the_talk_is_recorded_by_its_own_consents_and_the_main_record_knows_nothing_of_it(house: House) -> None:
+    meeting = await Meeting(house).open()
+    assert (await meeting.host.post(f"/api/sessions/{meeting.session_id}/recording", {"step": "start"})).status == 200
+    talk = await meeting.begun()
+    inside = {name: await house.enter(meeting.people[name], talk) for name in ("host", "guest")}
+    detail = await house.wait(meeting.host, talk, lambda d: sum(p["present"] for p in d["participants"]) == 2)
+    assert sorted(detail["missing_consents"]) == ["guest", "host"], "the same people, and nothing they agreed to before"
+    refused = await meeting.host.post(f"/api/sessions/{talk}/recording", {"step": "start"})
+    assert (refused.code, sorted(refused.body["error"]["params"]["names"])) == ("consent_missing", ["guest", "host"])
+    for name in ("host", "guest"):
+        own = next(p for p in (await house.detail(meeting.people[name], talk))["participants"] if p["me"])
+        assert (await house.say(meeting.people[name], talk, own["attendees"][0]["id"], True)).status == 200
+    assert (await meeting.host.post(f"/api/sessions/{talk}/recording", {"step": "start"})).status == 200
+    await publish(inside["guest"])
+    say(inside["guest"], 1, 50)
+    sessions = house.settings.spool_dir / house.settings.county / "sessions"
+    own_peer = inside["guest"].joined["peer_id"]
+    await until(lambda: own_peer.encode() in written(sessions / talk), 20)
+    assert (await meeting.host.post(f"/api/sessions/{talk}/end")).status == 200
+    await until(lambda: b"caucus_ended" in written(sessions / meeting.session_id), 20)
+    main = written(sessions / meeting.session_id)
+    assert b"caucus_started" in main and talk.encode() not in main and own_peer.encode() not in main
+    copy = await meeting.guest.post(f"/api/sessions/{talk}/copies", {"purpose": "x", "recipient": "y"})
+    assert (copy.status, copy.code) == (404, "session_not_found")
+
+
+def written(folder: Path) -> bytes:
+    """Everything that the recorder keeps of one session."""
+    return b"".join(path.read_bytes() for path in folder.rglob("*") if path.is_file())
+
+
 async def test_only_the_host_begins_one_with_people_who_are_there_and_one_at_a_time(house: House) -> None:
     meeting = await Meeting(house).open()
     for browser in (meeting.guest, meeting.other):
@@ -195,15 +227,14 @@ async def test_nobody_else_finds_it_at_any_endpoint(house: House) -> None:
     """Every address of a session, and every list, as everybody who was not in it."""
     meeting = await Meeting(house).open()
     talk = await meeting.begun()
-    await house.enter(meeting.host, talk)
     roles = ("administrator", "clerk", "hq_officer", "station_officer")
     strangers = [await house.front.signed_in(role) for role in roles] + [meeting.other]
-    await seen_by_nobody(talk, strangers)
     assert (await meeting.guest.get(f"/api/sessions/{talk}")).status == 200
     lead = [("recording", {"step": "start"}), ("end", None), ("doors", {"name": "x", "right": "watch"})]
     for what, body in lead:
         assert (await meeting.guest.post(f"/api/sessions/{talk}/{what}", body)).status == 403, what
     assert (await meeting.host.post(f"/api/sessions/{talk}/doors", {"name": "x", "right": "watch"})).status == 403
+    await seen_by_nobody(talk, strangers)
     assert (await meeting.host.post(f"/api/sessions/{talk}/end")).status == 200
     await seen_by_nobody(talk, [*strangers, meeting.guest])
     seen = await house.detail(meeting.host, talk)
@@ -263,6 +294,8 @@ async def test_it_ends_with_the_main_session_and_when_one_side_has_gone(house: H
         meeting.pages[name] = await house.enter(meeting.people[name], meeting.session_id)
     await meeting.wait(lambda d: sum(p["present"] for p in d["participants"]) == 3)
     second = await meeting.begun()
+    early = await meeting.other.post(f"/api/sessions/{meeting.session_id}/end")
+    assert (early.status, early.code) == (409, "caucus_running"), "nobody outside ends the talk of others"
     assert (await meeting.host.post(f"/api/sessions/{meeting.session_id}/end")).status == 200
     assert (await house.detail(meeting.host, second))["state"] == "ended"
     late = await meeting.guest.post(f"/api/sessions/{second}/join")

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Private talks: the host chooses whom to talk to, the others wait, and who is in one is told so all the time.
 import { useEffect, useState } from "preact/hooks";
-import type { CaucusTime, Detail } from "../api";
+import type { CaucusTime, Detail, Participant } from "../api";
 import { t } from "../i18n";
 import { duration, serverNow } from "../time";
 import { Button, Notice } from "../ui";
@@ -48,10 +48,7 @@ export function CaucusChoice({ model }: { model: CallModel }) {
             checked={chosen.has(one.peer_id)}
             onChange={(event) => turn(one.peer_id, event.currentTarget.checked)}
           />
-          <span>
-            {one.attendees.map((person) => person.name).join(t("caucus-and")) || one.name}
-            <small class="block secondary">{[one.name, one.place_name].filter(Boolean).join(" · ")}</small>
-          </span>
+          <Named one={one} />
         </label>
       ))}
       <div class="row">
@@ -70,6 +67,19 @@ export function CaucusChoice({ model }: { model: CallModel }) {
         </Button>
       </div>
     </div>
+  );
+}
+
+/** The people before a camera, and below them whose it is. */
+function Named({ one }: { one: Participant }) {
+  const people = one.attendees.map((person) => person.name).join(t("caucus-and")) || one.name;
+  return (
+    <span>
+      {people}
+      <small class="block secondary">
+        {[people === one.name ? "" : one.name, one.place_name].filter(Boolean).join(" · ")}
+      </small>
+    </span>
   );
 }
 
