@@ -96,6 +96,8 @@ class RoomOrder:
     """Whoever is new waits until the host lets them in."""
     barred: tuple[str, ...] = ()
     """Peer ids that were removed or denied, and may not come in."""
+    resting_since_utc_ms: int = 0
+    """Nothing that is published goes to anybody, for a private talk is held beside the room; 0: it does not rest."""
 
 
 @dataclass(frozen=True)

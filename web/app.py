@@ -15,6 +15,7 @@ from storage.database.engine import Database
 from storage.settings import Settings
 from web.api import (
     cameras,
+    caucus,
     certificates,
     composites,
     copies,
@@ -60,6 +61,7 @@ PARTS: Final[tuple[Callable[[web.Application], None], ...]] = (
     sessions.add_routes,
     marks.add_routes,
     moderation.add_routes,
+    caucus.add_routes,
     streams.add_routes,
     tracks.add_routes,
     device_faults.add_routes,

@@ -45,15 +45,18 @@ class Producer:
     silent: bool = False
     """Not among the loudest: its packets are passed over."""
     paused: bool = False
+    muted: bool = False
+    """By the host."""
     silenced: bool = False
-    """Muted by the host: what comes is counted, and neither forwarded, recorded nor kept for repair."""
+    """Muted by the host, or in a room at rest: what comes is counted, and neither forwarded, recorded nor kept for
+    repair."""
 
     upper_rest: bool = False
     """Its publisher's link is too narrow: nothing but the lowest layer is to be sent or waited for."""
 
     @property
     def off(self) -> bool:
-        """Nothing of it is to be expected: switched off by its owner, or muted by the host."""
+        """Nothing of it is to be expected: switched off by its owner, or silenced."""
         return self.paused or self.silenced
 
     def left_away(self, uplink: Uplink) -> bool:

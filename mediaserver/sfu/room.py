@@ -101,6 +101,8 @@ class Room:
         self._tick_at: float | None = None
         self._review_at = self._now = 0.0
         self._released: list[Outgoing] = []
+        self.resting = False
+        """Nothing that is published reaches anybody."""
         self.malformed_rtcp = 0
 
     def _names(self, peer_id: str) -> tuple[str, str]:
@@ -211,6 +213,7 @@ class Room:
         producer_id = f"{port.peer_id}-{source}-{self._count}"
         producer = make_producer(producer_id, port.peer_id, source, kind, parameters, voice)
         producer.tap_since = producer.began = now
+        producer.silenced = self.resting
         port.producers[producer.producer_id] = self._producers[producer.producer_id] = producer
         port.learn(producer)
         for receiver in self._ports.values():
@@ -278,6 +281,18 @@ class Room:
         Receivers see no loss, and can ask for nothing of that time. Raises PeerFault `unknown_producer`.
         """
         producer = self._producer(producer_id)
+        producer.muted = silenced
+        self._silence(producer, now)
+
+    def rest(self, resting: bool, now: float) -> None:
+        """While a room rests, whatever is published in it reaches nobody, the record included; what begins to be
+        published meanwhile, too. Who is muted stays so afterwards."""
+        self.resting = resting
+        for producer in self._producers.values():
+            self._silence(producer, now)
+
+    def _silence(self, producer: Producer, now: float) -> None:
+        silenced = producer.muted or self.resting
         if producer.silenced == silenced:
             return
         producer.silenced = silenced

@@ -73,8 +73,8 @@ class LiveRoom:
 
     def obey(self, order: RoomOrder) -> None:
         """Take over the wanted state; what is older than what was obeyed is ignored."""
+        self.moderation.obey(order)  # first: before a recording goes on, whoever may not be heard is silent
         self._obey_recording(order)
-        self.moderation.obey(order)
 
     def _obey_recording(self, order: RoomOrder) -> None:
         if order.version < self._version:
@@ -382,6 +382,11 @@ class LiveRoom:
         for producer in self._room.producers():
             if producer.peer_id == peer_id and producer.source == source:
                 self._room.silence_producer(producer.producer_id, silenced, time.monotonic())
+        self.flush()
+
+    def rest(self, resting: bool) -> None:
+        """Nothing that anybody publishes goes out, or everything again that is not muted."""
+        self._room.rest(resting, time.monotonic())
         self.flush()
 
     def note_for_record(self, kind: str, facts: dict[str, Any]) -> None:

@@ -27,10 +27,19 @@ class RoomModeration:
     # What web orders
 
     def obey(self, order: RoomOrder) -> None:
-        """Host, lock, waiting room and who is barred, as web keeps them. Whoever is barred is out when this returns."""
-        changed = self.state.order(order.moderation_version, order.host, order.locked, order.waiting_room, order.barred)
+        """Host, lock, waiting room, rest and who is barred, as web keeps them. When this returns, whoever is barred is
+        out, and a room at rest is silent."""
+        changed = self.state.order(
+            order.moderation_version,
+            order.host,
+            order.locked,
+            order.waiting_room,
+            order.barred,
+            order.resting_since_utc_ms,
+        )
         if not changed:
             return
+        self._room.rest(self.state.resting_since_utc_ms != 0)
         for peer_id in self.state.barred:
             if peer_id in self._room.clients:
                 self._room.remove(peer_id, "removed_by_host")

@@ -54,19 +54,33 @@ class Moderation:
     locked: bool = False
     waiting_room: bool = False
     barred: frozenset[str] = frozenset()
+    resting_since_utc_ms: int = 0
+    """0: the room does not rest."""
     spotlight: str = ""
     _muted: dict[tuple[str, str], Actor] = field(default_factory=dict)
     _hands: dict[str, Hand] = field(default_factory=dict)
     _knocking: dict[str, dict[str, Any]] = field(default_factory=dict)
 
-    def order(self, version: int, host: str, locked: bool, waiting_room: bool, barred: Iterable[str]) -> bool:
+    def order(
+        self,
+        version: int,
+        host: str,
+        locked: bool,
+        waiting_room: bool,
+        barred: Iterable[str],
+        resting_since_utc_ms: int = 0,
+    ) -> bool:
         """Take over what `web` keeps; an older version than one obeyed is ignored."""
         if version < self.version:
             return False
         self.version = version
-        before = self.host, self.locked, self.waiting_room, self.barred
+        before = self._ordered()
         self.host, self.locked, self.waiting_room, self.barred = host, locked, waiting_room, frozenset(barred)
-        return before != (self.host, self.locked, self.waiting_room, self.barred)
+        self.resting_since_utc_ms = resting_since_utc_ms
+        return before != self._ordered()
+
+    def _ordered(self) -> tuple[object, ...]:
+        return self.host, self.locked, self.waiting_room, self.barred, self.resting_since_utc_ms
 
     # Coming in
 
@@ -148,6 +162,7 @@ class Moderation:
             "locked": self.locked,
             "waiting_room": self.waiting_room,
             "spotlight": self.spotlight,
+            "resting_since_utc_ms": self.resting_since_utc_ms,
             "hands": [{"peer_id": hand.peer_id, "since_utc_ms": hand.since_utc_ms} for hand in self._hands.values()],
             "muted": [
                 {"peer_id": peer_id, "source": source, "by": by.named()}

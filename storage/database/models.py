@@ -156,6 +156,7 @@ class Session(Base):
     __table_args__ = (
         Index("ix_session_list", "county", "created_utc_ms"),
         Index("ix_session_state", "county", "state"),
+        Index("ix_session_caucus_of", "caucus_of"),
     )
 
     id: Mapped[str] = mapped_column(primary_key=True)
@@ -192,7 +193,12 @@ class Session(Base):
     barred: Mapped[list[str]] = mapped_column(default=list)
     """Participants who were removed or denied."""
     moderation_version: Mapped[int] = mapped_column(default=0)
-    """Grows with every change of the four above; the mediaserver obeys no older one."""
+    """Grows with every change of the four above, and of the two below; the mediaserver obeys no older one."""
+    caucus_id: Mapped[str | None]
+    """The private talk that runs now, a session of its own; this one rests meanwhile (web.casework.caucus)."""
+    caucus_since_utc_ms: Mapped[int | None]
+    caucus_of: Mapped[str | None]
+    """Of a private talk: the session beside which it was held."""
 
 
 class Participant(Base):

@@ -21,6 +21,7 @@ from web.api.session_shapes import SessionId
 from web.api.sessions import SessionApiView, actor_of, viewer_of
 from web.casework import copies as rules
 from web.casework.copies import ASKERS, CONCERNED, DECIDERS, CopyState
+from web.casework.refusal import Refused
 from web.documents.record import content_disposition
 from web.sessions import copies
 from web.sessions.copies import Wanted
@@ -99,8 +100,12 @@ class AskView(_CopiesView):
     ACCESS = {"POST": ASKERS}
 
     async def post(self, session_id: SessionId, /, body: NewCopy) -> r200[CopyShape]:
-        """Ask: session_not_found, recording_not_ready, transcript_not_ready, copy_span_empty, copy_nothing_chosen."""
+        """Ask: session_not_found, recording_not_ready, transcript_not_ready, copy_span_empty, copy_nothing_chosen,
+        caucus_no_copy.
+        """
         rows = await self.rows(session_id)
+        if rows.session.caucus_of is not None:  # there is nobody who could approve it without seeing it
+            raise Refused("caucus_no_copy")
         rules.check_span(body.from_ms, body.to_ms)
         await self._check(rows, body)
         formats: list[str] = sorted(set(body.formats))

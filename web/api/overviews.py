@@ -11,8 +11,9 @@ from aiohttp import hdrs, web
 from storage.layout import derived_key
 from storage.objects import ObjectMissing
 from web.api.core import CALLER, DATABASE, SIGNED_IN, ApiFault, open_to
-from web.api.playback import needing_store, note_viewing
+from web.api.playback import needing_store
 from web.api.sessions import viewer_of
+from web.api.viewings import note_viewing
 from web.casework.refusal import Refused
 from web.casework.visibility import may_see
 from web.sessions.derivatives import derivative_of

@@ -5,8 +5,6 @@ from __future__ import annotations
 
 import base64
 import hashlib
-import time
-from collections import OrderedDict
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, Final
@@ -19,12 +17,12 @@ from storage.layout import segment_key
 from storage.manifest import Segment
 from storage.objects import ObjectMissing, StoreAway, StoreError
 from web.api.byte_range import Unsatisfiable, chosen
-from web.api.core import CALLER, COUNTERS, DATABASE, NOW_MS, SIGNED_IN, ApiFault, Caller, open_to
+from web.api.core import CALLER, COUNTERS, DATABASE, SIGNED_IN, ApiFault, open_to
 from web.api.session_shapes import SessionId
-from web.api.sessions import SessionApiView, actor_of, viewer_of
+from web.api.sessions import SessionApiView, viewer_of
+from web.api.viewings import note_viewing
 from web.casework.refusal import Refused
 from web.casework.visibility import may_see
-from web.sessions.audit import note
 from web.sessions.keeping import is_expired
 from web.sessions.playback import RecordDamaged, RecordMissing, description_json
 from web.sessions.rows import SessionRows, load_one
@@ -32,9 +30,6 @@ from web.sessions.running import RUNNING
 
 log = structlog.get_logger(__name__)
 
-ONE_VIEWING_S: Final = 600.0
-"""Reads of the same person within this time after the one before are one sitting."""
-MOST_VIEWINGS: Final = 2_000
 SEGMENT_TYPE: Final = "video/webm"
 
 
@@ -52,47 +47,6 @@ def needing_store() -> Iterator[None]:
     except StoreError as error:
         log.error("store_refused", reason=str(error))
         raise ApiFault(500, "store_refused") from None
-
-
-class Viewings:
-    """Who looks at what: the first read of a sitting is noted, the many that follow are not.
-
-    A sitting lasts as long as reads follow each other within `ONE_VIEWING_S`.
-    """
-
-    def __init__(self) -> None:
-        self._seen_s: OrderedDict[tuple[str, str, str, str], float] = OrderedDict()
-
-    def is_new(self, caller: Caller, action: str, session_id: str) -> bool:
-        """True when this read begins a sitting."""
-        key, now_s = (caller.kind, caller.id, action, session_id), time.monotonic()
-        seen_s = self._seen_s.get(key)
-        self._seen_s[key] = now_s
-        self._seen_s.move_to_end(key)
-        while len(self._seen_s) > MOST_VIEWINGS:
-            self._seen_s.popitem(last=False)
-        return seen_s is None or now_s - seen_s >= ONE_VIEWING_S
-
-    def forget(self, caller: Caller, action: str, session_id: str) -> None:
-        """The sitting could not be noted: the next read tries again."""
-        self._seen_s.pop((caller.kind, caller.id, action, session_id), None)
-
-
-VIEWINGS: Final = web.AppKey("viewings", Viewings)
-
-
-async def note_viewing(request: web.Request, session_id: str, action: str = "session.play") -> None:
-    """Audit the sitting before the first byte goes out; without the row nothing goes out."""
-    caller, viewings = request[CALLER], request.app[VIEWINGS]
-    if not viewings.is_new(caller, action, session_id):
-        return
-    try:
-        async with request.app[DATABASE].begin() as db:
-            now_ms = request.app[NOW_MS]()
-            note(db, caller.county, actor_of(caller), action, session_id, now_ms, {})
-    except BaseException:
-        viewings.forget(caller, action, session_id)
-        raise
 
 
 class PlaybackView(SessionApiView):
@@ -211,7 +165,6 @@ def repr_digest(sha256: str) -> str:
 
 def add_routes(app: web.Application) -> None:
     """Playback of sessions."""
-    app[VIEWINGS] = Viewings()
     app.router.add_view("/api/sessions/{session_id}/playback", PlaybackView)
     path = r"/api/sessions/{session_id}/segments/{track_id}/{epoch:\d{1,6}}/{segment:\d{1,7}}"
     app.router.add_get(path, segment, allow_head=False)

@@ -96,6 +96,7 @@ class SessionSummary(Exact):
     recording: Recording
     transcript: TranscriptState | None
     can: Can
+    caucus_of: Annotated[str | None, Field(description="Of a private talk: the session beside which it is held.")]
 
 
 class AttendeeShape(Exact):
@@ -187,6 +188,14 @@ class MarksShape(Exact):
     sections: list[SectionShape]
 
 
+class CaucusShape(Exact):
+    """A private talk beside this session; `session_id` null for whom it does not exist."""
+
+    from_utc_ms: UtcMs
+    to_utc_ms: UtcMs | None
+    session_id: str | None
+
+
 class SessionDetail(SessionSummary):
     """Everything about one session."""
 
@@ -198,6 +207,7 @@ class SessionDetail(SessionSummary):
     alarms: list[SourceAlarmShape]
     """What is wrong with a camera or microphone at this moment."""
     marks: MarksShape
+    caucuses: list[CaucusShape]
     events: list[SessionEventShape]
 
 
@@ -371,8 +381,22 @@ class LiveModeration(Exact):
     spotlight: str
     hands: list[HandShape]
     muted: list[MutedShape]
+    resting_since_utc_ms: Annotated[UtcMs, Field(description="A private talk is held beside the room; 0: none.")]
     knocking: list[KnockShape]
     knocking_count: int
+
+
+class CaucusBody(Body):
+    """Whom the host asks into a private talk."""
+
+    peer_ids: list[SessionId] = Field(min_length=1, max_length=MAX_PEOPLE)
+
+
+class CaucusBegun(Exact):
+    """The session of the private talk, and the main one after it began."""
+
+    session_id: str
+    session: SessionDetail
 
 
 class RecordingBody(Body):
@@ -390,7 +414,7 @@ class RecordingBody(Body):
     @model_validator(mode="after")
     def _reason_is_the_persons(self) -> Self:
         if self.reason in BY_RULE:
-            raise ValueError("this reason is given by the rules of consent alone")
+            raise ValueError("this reason is given by the rules alone")
         return self
 
 

@@ -27,6 +27,7 @@ from web.api.session_shapes import (
     SessionId,
     SessionList,
 )
+from web.api.viewings import VIEWINGS, Viewings, note_viewing
 from web.casework.consent_text import CURRENT
 from web.casework.refusal import Refused
 from web.casework.sessions import RecordingStep
@@ -63,11 +64,16 @@ class SessionApiView(ApiView):
         return actor_of(self.caller)
 
     async def rows(self, session_id: str) -> SessionRows:
-        """A session that exists for the caller. Raises Refused `session_not_found`."""
+        """A session that exists for the caller; of a private talk every look is audited.
+
+        Raises Refused `session_not_found`.
+        """
         async with self.database.read() as db:
             rows = await load_one(db, session_id)
         if rows is None or not may_see(self.viewer, rows.facts(self.viewer)):
             raise Refused("session_not_found")
+        if rows.session.caucus_of is not None:
+            await note_viewing(self.request, session_id, "caucus.view")
         return rows
 
     async def detail(self, session_id: str) -> web.Response:
@@ -248,7 +254,7 @@ class EndView(SessionApiView):
     ACCESS = {"POST": JOINING_ROLES}
 
     async def post(self, session_id: SessionId, /) -> r200[SessionDetail]:
-        """End it for everybody: session_not_found, forbidden."""
+        """End it for everybody: session_not_found, forbidden, caucus_running."""
         await self.running.desk.end(self.viewer, self.actor, session_id, "ended_by_person")
         self.running.recorder.hurry()
         return await self.detail(session_id)
@@ -282,6 +288,7 @@ def _in_states(states: str) -> ColumnElement[bool] | None:
 
 def add_routes(app: web.Application) -> None:
     """/api/sessions and what lies below it."""
+    app[VIEWINGS] = Viewings()
     app.router.add_view("/api/sessions", SessionsView)
     app.router.add_view("/api/sessions/{session_id}", SessionView)
     app.router.add_view("/api/sessions/{session_id}/attendees", AttendeesView)

@@ -13,9 +13,10 @@ from aiohttp_pydantic.oas.typing import r200
 
 from storage.database.models import Transcript
 from web.api.core import CALLER, DATABASE, NOW_MS, SETTINGS, SIGNED_IN, WORDS, ApiFault, answer, open_to
-from web.api.playback import needing_store, note_viewing
+from web.api.playback import needing_store
 from web.api.session_shapes import SessionId, TranscriptShape
 from web.api.sessions import SessionApiView, actor_of, viewer_of
+from web.api.viewings import note_viewing
 from web.casework.refusal import Refused
 from web.casework.visibility import JOINING_ROLES, may_see
 from web.documents import docx, plain_json, srt

@@ -15,8 +15,9 @@ USUAL: Final = ("rest", "papers", "enquiry", "equipment")
 """What people choose from with one touch."""
 CONSENT_MISSING: Final = "consent_missing"
 WITHDRAWN: Final = "consent_withdrawn"
-BY_RULE: Final = (CONSENT_MISSING, WITHDRAWN)
-"""Given by the rules of consent alone; nobody may write them."""
+CAUCUS: Final = "caucus"
+BY_RULE: Final = (CONSENT_MISSING, WITHDRAWN, CAUCUS)
+"""Given by the rules of consent and of private talks alone; nobody may write them."""
 
 LONGEST_REASON: Final = 100
 """Characters of a reason that somebody writes."""

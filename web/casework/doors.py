@@ -24,11 +24,13 @@ MAX_OPEN: Final = 16
 
 
 def check_may_open(viewer: Viewer, session: SessionFacts) -> None:
-    """Whoever leads the session, or an administrator (who looks after the devices).
+    """Whoever leads the session, or an administrator (who looks after the devices). Never into a private talk.
 
     Raises Refused `session_not_found`, `forbidden` or `session_ended`.
     """
     if viewer.role != "administrator" or not may_see(viewer, session):
         check_may_lead(viewer, session)
+    if session.private:
+        raise Refused("forbidden")
     if session.state is SessionState.ENDED:
         raise Refused("session_ended")

@@ -43,12 +43,16 @@ class SessionFacts:
     admission: Admission = Admission.NONE
     let_in: bool = True
     """The viewer's endpoint does not wait for the host's word."""
+    private: bool = False
+    """It is a private talk (`web.casework.caucus`)."""
 
 
 def may_see(viewer: Viewer, session: SessionFacts) -> bool:
     """True when the session exists for this viewer."""
     if viewer.county != session.county:
         return False
+    if session.private:
+        return _may_see_private(viewer, session)
     if viewer.role in READING_ROLES:
         return True
     if viewer.role not in JOINING_ROLES:
@@ -59,6 +63,14 @@ def may_see(viewer: Viewer, session: SessionFacts) -> bool:
         return True
     # Headquarters is the expert on the screen: it finds every session that is waiting or running, not past ones.
     return viewer.role == "hq_officer" and session.state is not SessionState.ENDED
+
+
+def _may_see_private(viewer: Viewer, session: SessionFacts) -> bool:
+    """Who is in it, while it lasts; its record is the mediator's alone. Neither place, office nor keeping of records
+    opens it."""
+    if viewer.role not in JOINING_ROLES:
+        return False
+    return session.created_by == viewer.id or (session.took_part and session.state is not SessionState.ENDED)
 
 
 def check_may_join(viewer: Viewer, session: SessionFacts) -> None:
@@ -73,7 +85,9 @@ def check_may_join(viewer: Viewer, session: SessionFacts) -> None:
 
 
 def may_lead(viewer: Viewer, session: SessionFacts) -> bool:
-    """True for who took part and was let in, or made it."""
+    """True for who took part and was let in, or made it; a private talk is led by who made it alone."""
+    if session.private:
+        return viewer.role in JOINING_ROLES and session.created_by == viewer.id
     took_part = session.took_part and session.let_in
     return viewer.role in JOINING_ROLES and (took_part or session.created_by == viewer.id)
 

@@ -22,6 +22,7 @@ from storage.access import CloseOrder, EventOrder, ModerateOrder, Recording, Rem
 from storage.database.engine import Database
 from storage.database.models import Consent, Participant, Session, SessionEvent
 from storage.ids import new_id
+from web.casework.caucus import EVENTS as CAUCUS_EVENTS
 from web.casework.consent import step_after_change
 from web.casework.marks import EVENTS as MARK_EVENTS
 from web.casework.refusal import Refused
@@ -51,7 +52,7 @@ _WIRE: Final[dict[RecordingOrder, Recording]] = {
 }
 
 _TOLD_TYPES: Final = (
-    *MARK_EVENTS, "locked", "unlocked", "waiting_room_on", "waiting_room_off",
+    *MARK_EVENTS, *CAUCUS_EVENTS, "locked", "unlocked", "waiting_room_on", "waiting_room_off",
     "host_changed", "removed", "denied", "admitted", "allowed",
 )  # fmt: skip
 """Events of the database that the record is told as they stand there."""
@@ -274,4 +275,5 @@ def room_order(session: Session) -> RoomOrder:
         locked=session.locked,
         waiting_room=session.waiting_room,
         barred=tuple(session.barred),
+        resting_since_utc_ms=session.caucus_since_utc_ms or 0,
     )

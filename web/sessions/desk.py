@@ -12,6 +12,8 @@ from storage.database.models import Attendee, Consent, Participant, Session
 from storage.ids import new_id
 from web.casework import consent as consent_rules
 from web.casework.breaks import CONSENT_MISSING, WITHDRAWN
+from web.casework.caucus import ENDED as CAUCUS_ENDED
+from web.casework.caucus import check_none_runs
 from web.casework.consent_text import is_current
 from web.casework.doors import DOOR
 from web.casework.moderation import comes_in_at_once
@@ -27,7 +29,8 @@ from web.casework.sessions import (
 )
 from web.casework.visibility import JOINING_ROLES, Viewer, check_may_join, check_may_lead, may_lead
 from web.media.mediaserver_link import MediaAway
-from web.sessions.audit import Actor, note
+from web.sessions.audit import SYSTEM, Actor, note
+from web.sessions.caucus import check_may_enter, lift
 from web.sessions.delivery import Delivery, Step, room_order
 from web.sessions.rows import person as person_of
 
@@ -159,6 +162,7 @@ class Desk:
         async with self._delivery.step(session_id, viewer) as step:
             rows = step.rows
             check_may_join(viewer, rows.facts(viewer))
+            await check_may_enter(self._delivery, rows)
             mine = await own_participant(step, viewer, actor, place_name)
             session = rows.session
             if session.host_peer_id is None and session.created_by == viewer.id:
@@ -189,6 +193,7 @@ class Desk:
                 before, after = rows.order, next_recording_order(rows.order, wanted)
                 begins = after is RecordingOrder.ON and before is not after
                 if begins:
+                    check_none_runs(rows.session.caucus_id is not None)
                     consent_rules.check_may_record(rows.endpoints())
                 step.set_recording(after, reason, actor)
             failed = await delivery.give(rows.session) if before is not after else None
@@ -212,7 +217,10 @@ class Desk:
     async def end(self, viewer: Viewer | None, actor: Actor, session_id: str, reason: str) -> None:
         """End it for everybody; its record is sealed from now on. `viewer` None: the system itself.
 
-        Raises Refused `session_not_found`, `forbidden`; ending twice changes nothing.
+        A private talk beside it ends with it, at the host's word alone; the end of a private talk wakes its main
+        session up.
+
+        Raises Refused `session_not_found`, `forbidden`, `caucus_running`; ending twice changes nothing.
         """
         async with self._delivery.step(session_id, viewer) as step:
             rows, session = step.rows, step.rows.session
@@ -220,8 +228,13 @@ class Desk:
                 return
             if viewer is not None:
                 check_may_lead(viewer, rows.facts(viewer))
+                check_none_runs(session.caucus_id is not None and not rows.is_host(viewer))
             session.state = next_session_state(SessionState(session.state), SessionStep.END).value
             session.ended_utc_ms = step.now_ms
+            talk, main = session.caucus_id, session.caucus_of
+            if talk is not None:
+                session.caucus_id, session.caucus_since_utc_ms = None, None
+                step.happened(CAUCUS_ENDED, {})
             if session.recording_started_utc_ms is not None:
                 step.set_recording(RecordingOrder.STOPPED, reason, actor)
             for participant in rows.participants:
@@ -229,6 +242,10 @@ class Desk:
                     participant.present, participant.left_utc_ms = False, step.now_ms
             step.happened("session_ended", {"reason": reason, "by": actor.named()})
             note(step.db, session.county, actor, "session.end", session_id, step.now_ms, {"reason": reason})
+        if talk is not None:
+            await self.end(None, SYSTEM, talk, "main_session_ended")
+        if main is not None:
+            await lift(self._delivery, actor, main, session_id)
 
 
 async def own_participant(step: Step, viewer: Viewer, actor: Actor, place_name: str) -> Participant:

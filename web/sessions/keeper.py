@@ -39,6 +39,7 @@ from web.sessions.alarms import Alarms
 from web.sessions.audit import SYSTEM
 from web.sessions.cameras import KIND as CAMERA
 from web.sessions.cameras import Cameras
+from web.sessions.caucus import CaucusDesk
 from web.sessions.delivery import Delivery, Step
 from web.sessions.desk import Desk
 
@@ -72,6 +73,7 @@ class Keeper:
     ) -> None:
         self._delivery, self._desk, self._recorder, self._county = delivery, desk, recorder, county
         self._cameras, self._alarms = cameras, alarms
+        self._caucus = CaucusDesk(delivery)
         self._lost: set[str] = set()
         """Sessions whose people were lost with the mediaserver and have longer to come back."""
         self._moved: dict[str, int] = {}
@@ -212,6 +214,7 @@ class Keeper:
             await self._deliver_all(list(self._delivery.undelivered))
             await self._cameras.deliver_again()
             await self._look_after_moved()
+            await self._end_caucuses()
             await self._end_empty()
         await self._look_at_transcripts()
         await self.look_at_alarms()
@@ -238,11 +241,17 @@ class Keeper:
                 # A process that is away tells who is there when it is back; a room that is gone has ended.
                 log.info("moved_room_not_seen", room=room, reason=str(error))
 
+    async def _end_caucuses(self) -> None:
+        for session_id in await self._caucus.over(self._lost):
+            await self._desk.end(None, SYSTEM, session_id, "everybody_left")
+            self._lost.discard(session_id)
+
     async def _end_empty(self) -> None:
         now_ms = self._delivery.now_ms()
         async with self._delivery.database.read() as db:
             states = (SessionState.OPEN.value, SessionState.LIVE.value)
             query = select(Session).where(Session.county == self._county, Session.state.in_(states))
+            query = query.where(Session.caucus_id.is_(None))  # its people are in the private talk and come back
             sessions = list(await db.scalars(query.where(_may_be_over(now_ms))))
         for session in sessions:
             state = SessionState(session.state)

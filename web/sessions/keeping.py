@@ -34,7 +34,9 @@ class KeepingDesk:
         check_class(name, self._settings.retention_classes)
         async with self._delivery.rows(session_id, viewer) as step:
             row = await self._row(step)
-            before, row.retention_class, row.lock_pending = row.retention_class, name, True
+            before = row.retention_class
+            for each in [row, *await self._talks(step)]:
+                each.retention_class, each.lock_pending = name, True
             data = {"from": before, "to": name, "reason": reason}
             note(step.db, row.county, actor, "session.retention_class", session_id, step.now_ms, data)
         self._custody.hurry()
@@ -47,15 +49,22 @@ class KeepingDesk:
         async with self._delivery.rows(session_id, viewer) as step:
             row = await self._row(step)
             check_hold(held=row.held, wanted=held, reason=reason)
-            row.held, row.lock_pending = held, True
-            row.hold_reason, row.hold_by_name = (reason, actor.name) if held else ("", "")
-            row.hold_utc_ms = step.now_ms if held else None
+            for each in [row, *await self._talks(step)]:
+                each.held, each.lock_pending = held, True
+                each.hold_reason, each.hold_by_name = (reason, actor.name) if held else ("", "")
+                each.hold_utc_ms = step.now_ms if held else None
             action = "session.hold" if held else "session.hold_lifted"
             note(step.db, row.county, actor, action, session_id, step.now_ms, {"reason": reason})
         self._custody.hurry()
 
-    async def _row(self, step: Step) -> SessionKeeping:
-        session_id = step.rows.session.id
+    async def _talks(self, step: Step) -> list[SessionKeeping]:
+        """The records of private talks are kept as long as the main one, by people who may not look into them."""
+        talks = [talk for talk in step.rows.caucuses if talk.expired_utc_ms is None]
+        recorded = [talk.session.id for talk in talks if talk.session.recording_started_utc_ms is not None]
+        return [await self._row(step, session_id) for session_id in recorded]
+
+    async def _row(self, step: Step, session_id: str = "") -> SessionKeeping:
+        session_id = session_id or step.rows.session.id
         if await step.db.get(Tombstone, session_id) is not None:
             raise Refused("recording_expired")
         row = await step.db.get(SessionKeeping, session_id, with_for_update=True)
@@ -107,7 +116,8 @@ async def overview(db: AsyncSession, settings: Settings) -> dict[str, Any]:
     counted = select(SessionKeeping.retention_class, func.count()).where(SessionKeeping.county == county)
     counts = {str(name): int(n) for name, n in await db.execute(counted.group_by(SessionKeeping.retention_class))}
     held = select(SessionKeeping, Session).join(Session).where(SessionKeeping.county == county, SessionKeeping.held)
-    stones = select(Tombstone, Session).join(Session).where(Tombstone.county == county)
+    held = held.where(Session.caucus_of.is_(None))  # a private talk is held with its main session
+    stones = select(Tombstone, Session).join(Session).where(Tombstone.county == county, Session.caucus_of.is_(None))
     newest = stones.order_by(Tombstone.begun_utc_ms.desc()).limit(MOST_LISTED)
     return {
         "classes": [{**item, "sessions": counts.get(item["name"], 0)} for item in classes(settings)],

@@ -14,6 +14,7 @@ from typing import Any, Final
 from storage.access import Act, EventOrder, ModerateOrder, Source
 from storage.database.models import Participant
 from web.casework import moderation as rules
+from web.casework.caucus import check_none_runs
 from web.casework.moderation import Action, Admission
 from web.casework.refusal import Refused
 from web.casework.sessions import SessionState
@@ -56,7 +57,7 @@ class Moderator:
         """Do it. A second press of the same changes nothing.
 
         Raises Refused `session_not_found`, `session_ended`, `forbidden`, `not_host`, `host_present`, `peer_needed`,
-        `peer_not_found`, `peer_not_in_room`, `not_oneself`, those of `check_may_join`, and MediaAway.
+        `peer_not_found`, `peer_not_in_room`, `not_oneself`, `caucus_running`, those of `check_may_join`, and MediaAway.
         """
         if wanted.action in _IN_THE_ROOM:
             await self._in_the_room(viewer, actor, session_id, wanted)
@@ -115,6 +116,7 @@ def check(rows: SessionRows, viewer: Viewer, wanted: Wanted) -> None:
         if mine is None or not mine.present:
             raise Refused("peer_not_in_room")
     elif action is Action.TAKE_OVER:
+        check_none_runs(rows.session.caucus_id is not None)  # the host is away for it and comes back
         here = None if mine is None else person(mine)
         rules.check_may_take_over(here, host_present=rows.host_present(), waiting_room=rows.session.waiting_room)
     else:

@@ -56,6 +56,8 @@ class SessionRows:
     """All that were ever written of markers and sections; only read for one session's page, too."""
     break_events: list[SessionEvent] = field(default_factory=list)
     """All that were ever written of the recording's breaks; only read for one session's page, too."""
+    caucuses: list[SessionRows] = field(default_factory=list)
+    """Private talks beside it, the first one first; only read for one session's page, too."""
 
     def facts(self, viewer: Viewer) -> SessionFacts:
         """What the rules of visibility need."""
@@ -70,6 +72,7 @@ class SessionRows:
             took_part=me is not None and admission is not moderation.Admission.DENIED,
             admission=admission,
             let_in=moderation.is_let_in(me, waiting_room=session.waiting_room),
+            private=session.caucus_of is not None,
         )
 
     def is_host(self, viewer: Viewer) -> bool:
@@ -125,9 +128,9 @@ def person(row: Participant) -> moderation.Person:
 
 def visible(viewer: Viewer) -> ColumnElement[bool]:
     """`web.casework.visibility.may_see` as a condition on `Session`; a test holds the two together."""
-    county = Session.county == viewer.county
+    county, private = Session.county == viewer.county, Session.caucus_of.is_not(None)
     if viewer.role in READING_ROLES:
-        return county
+        return and_(county, ~private)
     if viewer.role not in JOINING_ROLES:
         return false()
     took_part = (
@@ -140,12 +143,13 @@ def visible(viewer: Viewer) -> ColumnElement[bool]:
         )
         .exists()
     )
-    ways = [took_part, Session.created_by == viewer.id]
+    made, over = Session.created_by == viewer.id, Session.state == SessionState.ENDED.value
+    ways = [took_part, made]
     if viewer.place_id is not None:
         ways.append(Session.place_id == viewer.place_id)
     if viewer.role == "hq_officer":
-        ways.append(Session.state != SessionState.ENDED.value)
-    return and_(county, or_(*ways))
+        ways.append(~over)
+    return and_(county, or_(and_(~private, or_(*ways)), and_(private, or_(made, and_(took_part, ~over)))))
 
 
 async def load_one(db: AsyncSession, session_id: str, *, lock: bool = False) -> SessionRows | None:
@@ -162,6 +166,8 @@ async def load_one(db: AsyncSession, session_id: str, *, lock: bool = False) -> 
     for event in await db.scalars(events.where(kept).order_by(SessionEvent.utc_ms, SessionEvent.id)):
         into = found[0].break_events if event.type in break_rules.EVENTS else found[0].mark_events
         into.append(event)
+    beside = select(Session.id).where(Session.caucus_of == session_id).order_by(Session.id)
+    found[0].caucuses = await load(db, list(await db.scalars(beside)))
     return found[0]
 
 

@@ -25,6 +25,7 @@ from web.media.relay import Relays
 from web.media.store import StoreDoor
 from web.sessions.alarms import Alarms
 from web.sessions.cameras import Cameras
+from web.sessions.caucus import CaucusDesk
 from web.sessions.custody import Custody
 from web.sessions.delivery import Delivery
 from web.sessions.desk import Desk
@@ -63,6 +64,7 @@ class Running:
     alarms: Alarms
     probe: StoreProbe
     marks: MarkDesk
+    caucus: CaucusDesk
 
 
 RUNNING: Final = web.AppKey("running", Running)
@@ -107,6 +109,7 @@ def add_to(app: web.Application) -> None:
         alarms,
         probe,
         MarkDesk(delivery),
+        CaucusDesk(delivery),
     )
     app[SIGN_IN_ENDED] += [live.sign_in_ended, relays.sign_in_ended]
     app.cleanup_ctx.append(_work)

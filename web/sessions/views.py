@@ -36,6 +36,7 @@ def summary(rows: SessionRows, viewer: Viewer, watch: Watch) -> dict[str, Any]:
         "recording": recording(rows, watch),
         "transcript": None if rows.transcript is None else transcript(rows.transcript),
         "can": _can(rows, viewer),
+        "caucus_of": session.caucus_of,
     }
 
 
@@ -50,6 +51,7 @@ def detail(rows: SessionRows, viewer: Viewer, watch: Watch) -> dict[str, Any]:
         "moderation": _moderation(rows, viewer),
         "alarms": [asdict(alarm) for alarm in watch.sources],
         "marks": _marks(rows, viewer),
+        "caucuses": _caucuses(rows, viewer),
         "events": [{"type": item.type, "data": item.data, "utc_ms": item.utc_ms} for item in rows.events],
     }
 
@@ -125,11 +127,13 @@ def _can(rows: SessionRows, viewer: Viewer) -> dict[str, bool]:
     lead = join and _passes(lambda: check_may_lead(viewer, facts))
     mine = rows.own(viewer)
     me = None if mine is None else person(mine)
+    running = session.caucus_id is not None
     return {
         "join": join,
         "lead": lead,
         "moderate": lead and rows.is_host(viewer),
         "take_over": lead
+        and not running
         and _passes(
             lambda: check_may_take_over(me, host_present=rows.host_present(), waiting_room=session.waiting_room)
         ),
@@ -159,6 +163,18 @@ def _moderation(rows: SessionRows, viewer: Viewer) -> dict[str, Any]:
             for row in kept_out
         ],
     }
+
+
+def _caucuses(rows: SessionRows, viewer: Viewer) -> list[dict[str, Any]]:
+    """Private talks beside this session: from when to when, and for whom they exist, which session each is."""
+    return [
+        {
+            "from_utc_ms": talk.session.created_utc_ms,
+            "to_utc_ms": talk.session.ended_utc_ms,
+            "session_id": talk.session.id if may_see(viewer, talk.facts(viewer)) else None,
+        }
+        for talk in rows.caucuses
+    ]
 
 
 def _marks(rows: SessionRows, viewer: Viewer) -> dict[str, Any]:

@@ -62,8 +62,9 @@ class Outbox:
             self.put(db, _TYPES[kind], session, data, utc_ms)
 
     def put(self, db: AsyncSession, kind: str, session: Session | None, data: Mapping[str, Any], utc_ms: int) -> None:
-        """Leave one event for every address. Goes out after `db` has committed; nothing does when it does not."""
-        if not self.urls:
+        """Leave one event for every address; none of a private talk. It goes out after `db` has committed, and not when
+        that fails."""
+        if not self.urls or (session is not None and session.caucus_of is not None):
             return
         event_id = new_id()
         about = None if session is None else {"id": session.id, "title": session.title}

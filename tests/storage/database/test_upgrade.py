@@ -213,3 +213,24 @@ def test_a_broken_reference_undoes_the_migration(settings: Settings) -> None:
     with pytest.raises(UpgradeFault, match="refers to a missing row in transcript"):
         upgrade_database(settings)
     assert rows(database_file(settings), "SELECT version_num FROM alembic_version") == [("0001",)]
+
+
+def test_sessions_from_before_private_talks_are_none_and_have_none(either: Settings) -> None:
+    engine = migration_engine(either)
+    with engine.begin() as link:
+        command.upgrade(alembic_config(link), "0008")
+        columns = {column["name"]: column for column in inspect(link).get_columns("session")}
+        kinds = {name: column["type"].python_type for name, column in columns.items() if not column["nullable"]}
+        values: dict[str, object] = {
+            name: False if kind is bool else 0 if kind is int else "[]" if name == "barred" else name
+            for name, kind in kinds.items()
+        }
+        names = ", ".join(values)
+        link.execute(text(f"INSERT INTO session ({names}) VALUES (:{', :'.join(values)})"), values)
+    engine.dispose()
+    assert upgrade_database(either).before == "0008"
+    engine = sync_engine(either)
+    with Orm(engine) as db:
+        row = db.get_one(Session, "id")
+        assert (row.caucus_id, row.caucus_since_utc_ms, row.caucus_of, row.barred) == (None, None, None, [])
+    engine.dispose()

@@ -31,6 +31,7 @@ ROWS = [
     Row("POST", f"{SESSION}/recording", JOINING, status=404, body={"step": "pause"}),
     Row("GET", f"{SESSION}/moderation", SIGNED_IN, status=404),
     Row("POST", f"{SESSION}/moderation", JOINING, status=404, body={"action": "lock"}),
+    Row("POST", f"{SESSION}/caucus", JOINING, status=404, body={"peer_ids": [NO_ID]}),
     Row("POST", f"{SESSION}/marks", JOINING, status=404, body={"kind": "marker"}),
     Row("DELETE", f"{SESSION}/marks/section", JOINING, status=404),
     Row("PATCH", f"{SESSION}/marks/{{mark_id}}", JOINING, status=404, body={"label": "x"}),

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import pytest
 
+from web.casework.doors import check_may_open
 from web.casework.refusal import Refused
 from web.casework.sessions import SessionState
 from web.casework.visibility import SessionFacts, Viewer, check_may_join, check_may_lead, may_see
@@ -43,6 +44,30 @@ def facts(state: str = "live", *, place: str | None = ELSEWHERE, by: str = "x", 
 )
 def test_who_sees(who: Viewer, what: SessionFacts, sees: bool) -> None:
     assert may_see(who, what) is sees
+
+
+def private(state: str = "live", *, place: str | None = HERE, by: str = "x", part: bool = False) -> SessionFacts:
+    return SessionFacts("c", place, by, SessionState(state), part, private=True)
+
+
+@pytest.mark.parametrize("state", ["open", "live", "ended"])
+@pytest.mark.parametrize("role", ["administrator", "clerk", "station_officer", "hq_officer", "set", "anonymous"])
+def test_a_private_talk_is_seen_by_who_is_in_it_and_its_record_by_who_held_it(role: str, state: str) -> None:
+    joins = role in ("station_officer", "hq_officer", "set")
+    assert may_see(viewer(role), private(state)) is False, "neither place nor office opens it"
+    assert may_see(viewer(role), private(state, part=True)) is (joins and state != "ended")
+    assert may_see(viewer(role), private(state, by="me")) is joins
+    assert may_see(viewer(role, county="other"), private(state, by="me")) is False
+
+
+def test_only_who_holds_a_private_talk_leads_it() -> None:
+    check_may_lead(viewer("station_officer"), private(by="me", part=True))
+    check_may_join(viewer("set"), private(part=True))
+    with pytest.raises(Refused, match="forbidden"):
+        check_may_lead(viewer("set"), private(part=True))
+    for who, what in ((viewer("station_officer"), private(by="me")), (viewer("administrator"), private(by="me"))):
+        with pytest.raises(Refused):
+            check_may_open(who, what)
 
 
 @pytest.mark.parametrize(

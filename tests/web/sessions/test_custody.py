@@ -9,10 +9,10 @@ from aiohttp import hdrs
 from storage.database.models import Transcript, TranscriptLine
 from storage.ids import new_id
 from tests.web.sessions.house import House
-from web.api import playback
+from web.api import viewings as viewing
 from web.api.core import DATABASE, Caller
 from web.api.custody_shapes import CustodyPage
-from web.api.playback import ONE_VIEWING_S, Viewings
+from web.api.viewings import ONE_VIEWING_S, Viewings
 
 
 async def with_transcript(house: House, session_id: str) -> None:
@@ -85,7 +85,7 @@ async def test_the_paper_is_a_pdf_with_its_font_and_is_itself_noted(lonely: Hous
 
 def test_a_sitting_lasts_while_reads_follow_each_other(monkeypatch: pytest.MonkeyPatch) -> None:
     now_s = 1_000.0
-    monkeypatch.setattr(playback.time, "monotonic", lambda: now_s)
+    monkeypatch.setattr(viewing.time, "monotonic", lambda: now_s)
     caller = Caller("account", "a", "王", "clerk", "default", None, "", "en", "::1")
     viewings = Viewings()
     assert viewings.is_new(caller, "session.play", "s")

@@ -55,14 +55,19 @@ async def add_participant(front: Front, session_id: str, kind: str, subject_id: 
 async def test_the_condition_in_sql_is_the_rule(front: Front) -> None:
     place, other_place = await front.add_place("永安派出所"), await front.add_place("陈家坝派出所")
     ids: list[str] = []
-    for state, where, creator, county in itertools.product(
-        ("open", "live", "ended"), (None, place, other_place), ("me", "x"), (front.settings.county, "elsewhere")
+    for state, where, creator, county, main in itertools.product(
+        ("open", "live", "ended"),
+        (None, place, other_place),
+        ("me", "x"),
+        (front.settings.county, "elsewhere"),
+        (None, "m"),
     ):
-        ids.append(await add(front, state=state, place_id=where, created_by=creator, county=county))
-        ids.append(await add(front, state=state, place_id=where, created_by=creator, county=county))
+        given = {"state": state, "place_id": where, "created_by": creator, "county": county, "caucus_of": main}
+        ids.append(await add(front, **given))
+        ids.append(await add(front, **given))
         await add_participant(front, ids[-1], "account", "me")
         for admission in ("removed", "denied"):
-            ids.append(await add(front, state=state, place_id=where, created_by=creator, county=county))
+            ids.append(await add(front, **given))
             await add_participant(front, ids[-1], "account", "me", admission)
     county = front.settings.county
     viewers = [
@@ -77,7 +82,7 @@ async def test_the_condition_in_sql_is_the_rule(front: Front) -> None:
             by_rule = {item.session.id for item in rows if may_see(viewer, item.facts(viewer))}
             by_sql = set(await db.scalars(select(Session.id).where(visible(viewer))))
             assert by_sql == by_rule, viewer
-    assert len(rows) == len(ids) == 144
+    assert len(rows) == len(ids) == 288
 
 
 async def test_somebody_elses_session_is_not_there(front: Front) -> None:

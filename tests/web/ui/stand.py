@@ -195,6 +195,8 @@ def detail(**changes: Any) -> dict[str, Any]:
             "model": "base",
         },
         "can": {"join": False, "lead": False, "moderate": False, "take_over": False, "read": True},
+        "caucus_of": None,
+        "caucuses": [],
         "moderation": {
             "host_peer_id": None,
             "host_present": False,

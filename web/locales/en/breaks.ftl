@@ -7,3 +7,4 @@ break-reason-enquiry = something is looked into
 break-reason-equipment = devices are set up
 break-reason-consent-missing = someone has not agreed yet
 break-reason-consent-withdrawn = someone withdrew consent
+break-reason-caucus = a private talk

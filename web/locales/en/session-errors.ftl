@@ -39,3 +39,5 @@ error-room-not-running = The session is not running yet and nobody is in the roo
 error-nothing-recorded = Nothing is being recorded now, so nothing can be marked or divided. Please start or resume the recording first.
 error-mark-not-found = This marker or section is not there any more. Please reload the page.
 error-marks-full = This session has as many markers and sections as it can hold; no more can be added.
+error-caucus-running = A private talk is going on. Please wait until it has ended, then try again.
+error-caucus-no-copy = The record of a private talk is for whoever held it alone; no copy of it can be asked for.

@@ -39,3 +39,5 @@ error-room-not-running = 会话还没有开始，房间里没有人；请先加�
 error-nothing-recorded = 现在没有在录制，不能标记或分段；请先开始或继续录制。
 error-mark-not-found = 这个标记或分段已经不在了，请刷新页面。
 error-marks-full = 这次会话的标记和分段已达上限，不能再添加。
+error-caucus-running = 正在进行背靠背谈话，请等谈话结束后再操作。
+error-caucus-no-copy = 背靠背谈话的录像只供主持谈话的人查看，不能申请复制。

@@ -71,6 +71,8 @@ export interface Summary {
   recording: Recording;
   transcript: TranscriptJob | null;
   can: { join: boolean; lead: boolean; moderate: boolean; take_over: boolean; read: boolean };
+  /** Of a private talk: the session beside which it is held. */
+  caucus_of: string | null;
 }
 export interface Attendee {
   id: string;
@@ -114,7 +116,16 @@ export interface Detail extends Summary {
   alarms: SourceAlarm[];
   /** Markers and sections as they stand. */
   marks: Marks;
+  /** Private talks beside it. */
+  caucuses: CaucusTime[];
   events: SessionEvent[];
+}
+/** That a private talk took place; the session is named only to whom it exists for. */
+export interface CaucusTime {
+  from_utc_ms: number;
+  /** null while it goes on. */
+  to_utc_ms: number | null;
+  session_id: string | null;
 }
 export interface Marker {
   id: string;

@@ -3,6 +3,7 @@
 import { signal } from "@preact/signals";
 import { t } from "../i18n";
 import { Button, Icon, type IconName } from "../ui";
+import { runningTalk } from "./Caucus";
 import { SwitchButton } from "./Lobby";
 import type { CallModel } from "./model";
 import { handUp, toggleHand } from "./Moderation";
@@ -76,7 +77,7 @@ export function Controls({ model }: { model: CallModel }) {
         </button>
       </div>
       <div class="controls-side controls-end">
-        {model.detail.value?.can.lead && (
+        {mayEnd(model) && (
           <Button kind="secondary" icon="square" test="call-end" onClick={() => (ending.value = true)}>
             {t("call-end")}
           </Button>
@@ -84,6 +85,13 @@ export function Controls({ model }: { model: CallModel }) {
       </div>
     </footer>
   );
+}
+
+/** A private talk has its own button; while one goes on beside this session, its end is the host's alone. */
+function mayEnd(model: CallModel): boolean {
+  const detail = model.detail.value;
+  if (detail === null || !detail.can.lead || detail.caucus_of !== null) return false;
+  return detail.can.moderate || runningTalk(detail) === null;
 }
 
 /** The whole screen, as on a station's television, or back. */

@@ -2,6 +2,7 @@
 // The host's desk in the people panel, the notices of moderation above the pictures, and one's own hand.
 import { t } from "../i18n";
 import { Button, Icon, Notice, StateWord } from "../ui";
+import { CaucusChoice } from "./Caucus";
 import { panel } from "./Controls";
 import type { CallModel } from "./model";
 import type { Moderation } from "./protocol.ts";
@@ -184,6 +185,7 @@ export function HostDesk({ model }: { model: CallModel }) {
           </Button>
         )}
       </div>
+      <CaucusChoice model={model} />
       <KnockList model={model} />
       <HandList model={model} />
       <KeptOut model={model} />
@@ -292,7 +294,7 @@ function KeptOut({ model }: { model: CallModel }) {
 
 /** Where devices are let in: in a tab of its own, so that the call goes on. */
 export function DevicesLink({ model }: { model: CallModel }) {
-  if (!model.detail.value?.can.lead) return null;
+  if (!model.detail.value?.can.lead || model.detail.value.caucus_of !== null) return null;
   return (
     <a class="devices-link" href={`/sessions/${encodeURIComponent(model.id)}/doors`} target="_blank" rel="noopener" data-test="doors-link">
       <Icon name="link" size={16} /> {t("doors-link-from-call")}

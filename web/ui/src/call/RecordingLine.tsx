@@ -5,6 +5,7 @@ import { breakReason } from "../breaks";
 import { t } from "../i18n";
 import { now, timeOfDay } from "../time";
 import { Button, Notice, StateWord, type Tone } from "../ui";
+import { runningTalk } from "./Caucus";
 import { panel } from "./Controls";
 import { MarkButton, RunningSection } from "./Marks";
 import { consentCount, type CallModel } from "./model";
@@ -43,7 +44,7 @@ export function RecordingLine({ model }: { model: CallModel }) {
   const joined = view !== null && view.link.name === "joined";
   const word = recordWord(detail, joined ? view.recording : null);
   const { people, agreed } = consentCount(detail);
-  const lead = detail.can.lead && joined;
+  const lead = detail.can.lead && joined && runningTalk(detail) === null;
   const busy = model.busy.value === "record";
   return (
     <div class="recording-line">

@@ -6,6 +6,7 @@ import { t } from "../i18n";
 import { Button, ErrorNotice, Notice, StateWord } from "../ui";
 import { Alarms } from "./Alarms";
 import { BreakQuestion } from "./Breaks";
+import { CaucusBanner, CaucusCard, runningTalk } from "./Caucus";
 import { Controls, panel, toggleFullscreen } from "./Controls";
 import { DeviceChoices, DeviceFaults } from "./Devices";
 import { MarkNotice, SectionDesk } from "./Marks";
@@ -21,6 +22,7 @@ export function Room({ model }: { model: CallModel }) {
   const detail = model.detail.value;
   useKeys(model);
   if (detail === null) return null;
+  const talk = runningTalk(detail);
   return (
     <main class={`room${panel.value ? " room-panel" : ""}`} id="content" tabIndex={-1} aria-label={t("call-room")}>
       <header class="room-head">
@@ -49,6 +51,7 @@ export function Room({ model }: { model: CallModel }) {
             {t("call-sound-blocked")}
           </Notice>
         )}
+        <CaucusBanner model={model} />
         <RecordingWarning detail={detail} />
         {model.fault.value !== null && (
           <ErrorNotice
@@ -80,7 +83,7 @@ export function Room({ model }: { model: CallModel }) {
           </Notice>
         )}
       </div>
-      <Stage model={model} />
+      {talk === null ? <Stage model={model} /> : <CaucusCard model={model} talk={talk} />}
       {panel.value === "people" && (
         <aside class="room-side" aria-label={t("call-panel-people")}>
           <HostDesk model={model} />

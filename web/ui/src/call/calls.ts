@@ -78,6 +78,8 @@ export const calls = {
   removeMark: (id: string, mark: string) =>
     request<Detail>("DELETE", `${session(id)}/marks/${encodeURIComponent(mark)}`),
   endSection: (id: string) => request<Detail>("DELETE", `${session(id)}/marks/section`),
+  startCaucus: (id: string, peer_ids: readonly string[]) =>
+    request<{ session_id: string; session: Detail }>("POST", `${session(id)}/caucus`, { peer_ids }),
   record: (id: string, step: RecordingStep, reason = "") =>
     request<Detail>("POST", `${session(id)}/recording`, { step, reason }),
 };

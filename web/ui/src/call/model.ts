@@ -3,6 +3,7 @@
 import { batch, computed, signal } from "@preact/signals";
 import { api, ApiError, type Detail, type Participant } from "../api";
 import { follow, type LiveUpdates } from "../events";
+import { navigate } from "../router";
 import { ScreenAwake } from "./awake";
 import { type Act, calls, type ConsentText, type RecordingStep } from "./calls";
 import { type Appeal, CallEngine, type Peer, type View } from "./engine.ts";
@@ -22,6 +23,10 @@ export interface Ending {
 
 const LEVELS_EVERY_MS = 200;
 const IN_CALL = "videohome-in-call";
+/** The private talk that this page was taken into; whoever left it is not taken there again. */
+const TAKEN_INTO = "videohome-caucus";
+/** Where its people came from: the talk does not exist for them any more once it is over. */
+const CAME_FROM = "videohome-caucus-of";
 
 export class CallModel {
   readonly id: string;
@@ -48,6 +53,7 @@ export class CallModel {
   private speakers: Speakers | null = null;
   private updates: LiveUpdates | null = null;
   private refused: unknown = null;
+  private goingTo: string | null = null;
   private timer = 0;
   private pending: Promise<unknown> = Promise.resolve();
   private readonly awake = new ScreenAwake();
@@ -78,7 +84,10 @@ export class CallModel {
         this.fault.value = null;
       });
     } catch (error) {
-      this.fault.value = error;
+      const main = sessionStorage.getItem(CAME_FROM);
+      if (error instanceof ApiError && error.status === 404 && sessionStorage.getItem(TAKEN_INTO) === this.id && main)
+        this.go(main);
+      else this.fault.value = error;
       return;
     }
     this.updates ??= follow<Detail>((next) => this.take(next), {
@@ -86,6 +95,10 @@ export class CallModel {
       onConnected: () => void this.reload(),
     });
     const detail = this.detail.value;
+    if (detail?.state === "ended" && detail.caucus_of !== null && sessionStorage.getItem(IN_CALL) === this.id) {
+      this.go(detail.caucus_of);
+      return;
+    }
     if (detail?.state === "ended" || !detail?.can.join) {
       this.phase.value = "after";
       return;
@@ -190,6 +203,31 @@ export class CallModel {
     return this.step("section", async () => this.take(await calls.endSection(this.id)));
   }
 
+  /** A private talk with these endpoints; this page goes there, and theirs do by themselves. */
+  async startCaucus(peerIds: readonly string[]): Promise<void> {
+    await this.step("caucus", async () => this.take((await calls.startCaucus(this.id, peerIds)).session));
+  }
+
+  async endCaucus(talk: string): Promise<void> {
+    await this.step("caucus", async () => {
+      await api.endSession(talk);
+      await this.reload();
+    });
+  }
+
+  /** Leave this room for the private talk beside it. */
+  enterCaucus(talk: string): void {
+    sessionStorage.setItem(TAKEN_INTO, talk);
+    sessionStorage.setItem(CAME_FROM, this.id);
+    this.goingTo = talk;
+    void this.leave();
+  }
+
+  private go(session: string): void {
+    sessionStorage.setItem(IN_CALL, session);
+    navigate(`/call/${encodeURIComponent(session)}`, { replace: true });
+  }
+
   /** One's own hand, up or down. */
   async raiseHand(raised: boolean): Promise<void> {
     await this.engine?.raiseHand(raised).catch(() => undefined); // a lost socket: the state that comes back tells
@@ -240,6 +278,9 @@ export class CallModel {
   private take(next: Detail): void {
     this.detail.value = next;
     if (next.state === "ended" && this.phase.value === "lobby") this.phase.value = "after";
+    const talk = next.caucuses.find((one) => one.to_utc_ms === null)?.session_id ?? null;
+    if (talk !== null && this.view.value?.link.name === "joined" && sessionStorage.getItem(TAKEN_INTO) !== talk)
+      this.enterCaucus(talk);
   }
 
   private show(view: View): void {
@@ -271,6 +312,13 @@ export class CallModel {
     this.engine = null;
     this.speakers = null;
     const consent = error instanceof ApiError && error.code === "consent_required";
+    const back = ["left", "closed", "removed"].includes(reason) ? (this.detail.value?.caucus_of ?? null) : null;
+    const next = this.goingTo ?? back;
+    if (next !== null) {
+      this.local.close();
+      this.go(next);
+      return;
+    }
     batch(() => {
       this.view.value = null;
       this.appeal.value = null;

@@ -88,6 +88,8 @@ export interface Moderation {
   /** Only the host is told who. */
   knocking: { peer_id: string; name: string; place: string; since_utc_ms: number }[];
   knocking_count: number;
+  /** A private talk is held beside the room, and nothing in it reaches anybody; 0: none. */
+  resting_since_utc_ms?: number;
 }
 
 /** `hello` where newcomers wait: nothing more until the note `admitted`, which is a Welcome, or close code 4005. */

@@ -23,7 +23,7 @@ const columns = (): Column<Summary>[] => [
     cell: (session) => (
       <div>
         <a class="cell-title" href={sessionAddress(session)} data-test="open-session">
-          {session.title}
+          {session.caucus_of === null ? session.title : t("caucus-of-title", { title: session.title })}
         </a>
         <div class="cell-more">
           {[session.place?.name, names(session)].filter(Boolean).join(" · ")}
@@ -72,7 +72,7 @@ export function SessionCard({ session, first }: { session: Summary; first: boole
   return (
     <article class="card session-card" data-test="session-card" data-id={session.id}>
       <div class="stack-tight">
-        <h2>{session.title}</h2>
+        <h2>{session.caucus_of === null ? session.title : t("caucus-of-title", { title: session.title })}</h2>
         <p class="secondary">
           {[session.place?.name, names(session)].filter(Boolean).join(" · ")}
         </p>

@@ -26,7 +26,37 @@ export function Head({ detail }: { detail: Detail }) {
         <People detail={detail} />
         <RecordLinks detail={detail} />
       </p>
+      <Caucuses detail={detail} />
     </header>
+  );
+}
+
+/** That private talks took place, and when; who held them finds their records here. */
+function Caucuses({ detail }: { detail: Detail }) {
+  return (
+    <>
+      {detail.caucus_of !== null && (
+        <p class="record-facts" data-test="record-is-caucus">
+          <span>{t("caucus-record")}</span>
+          <a href={`/sessions/${detail.caucus_of}`}>{t("caucus-record-main")}</a>
+        </p>
+      )}
+      {detail.caucuses.map((talk) => (
+        <p class="record-facts" key={talk.from_utc_ms} data-test="record-caucus">
+          <span>
+            {t("caucus-took-place", {
+              from: timeOfDay(talk.from_utc_ms),
+              to: talk.to_utc_ms === null ? t("caucus-goes-on") : timeOfDay(talk.to_utc_ms),
+            })}
+          </span>
+          {talk.session_id !== null && talk.to_utc_ms !== null && (
+            <a href={`/sessions/${talk.session_id}`} data-test="record-caucus-link">
+              {t("caucus-open-record")}
+            </a>
+          )}
+        </p>
+      ))}
+    </>
   );
 }
 

@@ -7,7 +7,7 @@ import { readsCustody } from "./custody";
 
 /** Whoever leads a session that has not ended opens doors for devices; so does the administrator. */
 export function opensDoors(detail: Detail): boolean {
-  return detail.state !== "ended" && (detail.can.lead || me.value?.role === "administrator");
+  return detail.state !== "ended" && detail.caucus_of === null && (detail.can.lead || me.value?.role === "administrator");
 }
 
 export function RecordLinks({ detail }: { detail: Detail }) {
