@@ -42,20 +42,24 @@ class SpokenSession:
     turns: tuple[Turn, ...]
 
 
+FIRST_MINUTE_S = 63.3
+"""Of synth-a: in a pause, after each of the three has spoken twice at least."""
+
+
 def sessions() -> list[SpokenSession]:
-    """synth-a always; real-a too where recordings of real people lie beside the project."""
-    folders = [DATA / "synth-a"]
+    """synth-a; where recordings of real people lie beside the project real-a, and of synth-a the first minute."""
     beside = Path(os.environ.get("VIDEOHOME_SPEECH_DIR", Path(__file__).parents[3] / "shared" / "speech"))
     if (beside / "sessions" / "real-a" / "reference.json").exists():
-        folders.append(beside / "sessions" / "real-a")
-    return [load(folder) for folder in folders]
+        return [load(DATA / "synth-a", FIRST_MINUTE_S), load(beside / "sessions" / "real-a")]
+    return [load(DATA / "synth-a")]
 
 
-def load(folder: Path) -> SpokenSession:
-    """Read a session's reference."""
+def load(folder: Path, until_s: float = float("inf")) -> SpokenSession:
+    """Read a session's reference; only what is said before `until_s`."""
     reference = json.loads((folder / "reference.json").read_text("utf-8"))
     turns = tuple(Turn(t["track"], t["start"], t["end"], t["text"]) for t in reference["turns"])
-    return SpokenSession(reference["id"], folder, reference["duration"], turns)
+    said = tuple(turn for turn in turns if turn.end_s < until_s)
+    return SpokenSession(reference["id"], folder, min(reference["duration"], until_s), said)
 
 
 def decode(path: Path, rate: int = RATE) -> NDArray[np.float32]:
@@ -75,7 +79,7 @@ def mixed(session: SpokenSession, tracks: tuple[str, ...]) -> NDArray[np.float32
     total = np.zeros(max(map(len, sounds)), np.float32)
     for sound in sounds:
         total[: len(sound)] += sound
-    return np.clip(total, -1, 1)
+    return np.clip(total[: round(session.duration_s * RATE)], -1, 1)
 
 
 def beep() -> NDArray[np.float32]:

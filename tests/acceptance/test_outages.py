@@ -16,7 +16,7 @@ from storage.manifest import Gap
 from tests.acceptance import checks, machine, people, picture
 from tests.acceptance.pages import Screen, hook
 from tests.acceptance.recorded import Recorded, Sound
-from tests.acceptance.speech import mixed, sessions, write_microphone
+from tests.acceptance.speech import DATA, load, mixed, write_microphone
 
 BACK_WITHIN_S = 10.0
 """A call comes back by itself so soon after the mediaserver was killed."""
@@ -45,7 +45,7 @@ def test_a_call_outlives_every_program_and_the_store(tmp_path: Path) -> None:
 def _through_all(server: machine.Server, folder: Path) -> None:
     root = server.root_certificate(folder)
     picture.write_y4m(folder / "camera.y4m", 60, (110, 150))
-    write_microphone(folder / "speech.wav", mixed(sessions()[0], ("hq", "station", "villager")), 1.0)
+    write_microphone(folder / "speech.wav", mixed(load(DATA / "synth-a"), ("hq", "station", "villager")), 1.0)
     flags = machine.media_flags(folder / "camera.y4m", folder / "speech.wav")
     with sync_playwright() as playwright, people.browser(playwright, folder / "browser", root, flags) as browser:
         office = Screen(browser, server.url())
