@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from heapq import merge
 from operator import attrgetter
 
-from mediaserver.recording.feed import CONTROL_TRACK, Overflow, encode_overflow
+from mediaserver.recording.feed import CONTROL_TRACK, Overflow, encode_overflow, encode_packet
 
 KEEP_US = 15_000_000
 """Time that a recorder may stall or restart without losing a packet."""
@@ -81,7 +81,15 @@ class FeedRing:
 
     def append(self, track: int, data: bytes, now_us: int, sequence: int = -1) -> None:
         """Keep one encoded record under the number that `next_number` told."""
+        self._append(self._tracks[track], track, data, now_us, sequence)
+
+    def append_packet(self, track: int, packet: bytes, arrival_utc_us: int) -> None:
+        """Keep one RTP packet as a record under the next number."""
         kept = self._tracks[track]
+        data = encode_packet(track, kept.last_number + 1, packet, arrival_utc_us)
+        self._append(kept, track, data, arrival_utc_us, packet[2] << 8 | packet[3])
+
+    def _append(self, kept: _Track, track: int, data: bytes, now_us: int, sequence: int) -> None:
         self._order += 1
         kept.last_number += 1
         entry = Entry(self._order, track, kept.last_number, data, now_us, sequence)
@@ -89,7 +97,9 @@ class FeedRing:
         kept.size_bytes += len(data)
         if self._unsent is not None:
             self._unsent.append(entry)
-        self._bound(kept, track, now_us)
+        oldest = kept.entries[0].arrival_utc_us
+        if track == CONTROL_TRACK or oldest < now_us - self._keep_us or kept.size_bytes > self._keep_bytes:
+            self._bound(kept, track, now_us)
 
     def expire(self, steady_us: int) -> None:
         """Let go what is too old, also in tracks that got no packet lately.
@@ -110,7 +120,8 @@ class FeedRing:
         if kept is None or number <= kept.acknowledged:
             return
         kept.acknowledged = min(number, kept.last_number)
-        while kept.entries and kept.entries[0].number <= number:
+        entries = kept.entries
+        while entries and entries[0].number <= number:
             self._drop(kept)
         if kept.lost is not None and kept.lost.last_number <= number:
             kept.lost, kept.untold = None, False
