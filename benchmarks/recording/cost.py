@@ -30,6 +30,8 @@ WHOLE = 0.98
 """A run counts only when so much of the media lies in the files that were written."""
 OPENING_S = 30.0
 """ffmpeg may need so long to have read the beginning of every stream."""
+ANALYZE_US = "5000000"
+"""ffmpeg looks so long for the pictures' size: on a busy machine it begins after the first key frame, and waits for two."""
 NTP_OFFSET_S = 2_208_988_800
 
 
@@ -119,7 +121,7 @@ class FfmpegRun:
         for number, own in by_number.items():
             description = self._folder / f"{number}.sdp"
             description.write_text(self._describe(own))
-            read = ["-protocol_whitelist", "file,udp,rtp", "-analyzeduration", "1000000", "-i", str(description)]
+            read = ["-protocol_whitelist", "file,udp,rtp", "-analyzeduration", ANALYZE_US, "-i", str(description)]
             write = ["-map", "0", "-c", "copy", str(self._folder / f"{number}.webm")]
             command = [program, "-nostdin", "-loglevel", "error", *read, *write]
             self.children.append(Child(command, dict(os.environ), self._folder / f"{number}.log"))

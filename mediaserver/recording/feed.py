@@ -138,8 +138,13 @@ def encode_json(kind: Kind, track: int, number: int, value: dict[str, Any]) -> b
 
 def encode_packet(track: int, number: int, packet: bytes, arrival_utc_us: int) -> bytes:
     """One whole RTP packet with its time of arrival (µs since 1970)."""
+    return packet_head(track, number, packet, arrival_utc_us) + packet
+
+
+def packet_head(track: int, number: int, packet: bytes, arrival_utc_us: int) -> bytes:
+    """What a record has in front of its RTP packet."""
     length = len(packet) + ARRIVAL.size + OVERHEAD_BYTES
-    return _PACKET_HEAD.pack(length, _KIND_PACKET, track, number, arrival_utc_us) + packet
+    return _PACKET_HEAD.pack(length, _KIND_PACKET, track, number, arrival_utc_us)
 
 
 def decode_packet(body: bytes) -> tuple[int, bytes]:
