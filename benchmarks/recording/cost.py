@@ -260,7 +260,7 @@ async def measure(recorder: str, count: int, warm_s: float, window_s: float) -> 
             run: Run = (OursRun if recorder == "ours" else FfmpegRun)(Path(name), streams)
             async with run:
                 found = await _window(recorder, run, streams, Path(name), warm_s, window_s)
-                return {**found, "feed_cpu": max(0.0, found["feed_cpu"] - own)}
+                return {**found, "feed_cpu": found["feed_cpu"] - own, "bookkeeping": own}
         finally:
             os.sched_setaffinity(0, cores)
 
