@@ -115,7 +115,7 @@ def packets(chance: random.Random, track: int, frames: int) -> list[tuple[float,
 
 
 def feed(chance: random.Random) -> list[tuple[int, bytes]]:
-    """(ms, record) of all tracks, numbered as the mediaserver does, with reports among them; some come again."""
+    """(ms, record) of all tracks, numbered as the mediaserver does, with reports among them; some come twice."""
     came = [
         (at_ms, track, data) for track in TRACKS for at_ms, data in packets(chance, track, chance.randrange(20, 90))
     ]
@@ -123,7 +123,8 @@ def feed(chance: random.Random) -> list[tuple[int, bytes]]:
     for at_ms, track, data in sorted(came, key=lambda entry: entry[0]):
         utc_us = ORIGIN_UTC_MS * 1000 + round(at_ms * 1000) + 17
         number = next(numbers[track])
-        found.append((int(at_ms), encode_packet(track, number, data, utc_us)))
+        told = number if chance.random() < 0.99 else max(1, number - 3)  # one that was told before is ignored
+        found.append((int(at_ms), encode_packet(track, told, data, utc_us)))
         if chance.random() < 0.02:
             found.append((int(at_ms), found[-1][1]))
         if chance.random() < 0.03:
