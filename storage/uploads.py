@@ -23,6 +23,8 @@ log = structlog.get_logger(__name__)
 RETRY_FIRST_S = 0.5
 RETRY_LAST_S = 30.0
 """Pause between attempts on one file; it doubles up to this, with a quarter of chance, and never ends."""
+AWAY_LAST_S = 5.0
+"""Longest pause between two looks for a store that does not answer at all: one look for all files together."""
 JOURNAL = "uploads.jsonl"
 
 
@@ -67,6 +69,8 @@ class Uploader:
         self._queue: list[_Job] = []
         self._threads: list[threading.Thread] = []
         self._closing = False
+        self._away_until, self._away_pause_s = 0.0, 0.0
+        """No file is tried before, while the store does not answer: each try costs its thread a millisecond."""
         self._last_error: str | None = None
         self._journal = QueueJournal(spool_dir / JOURNAL)
 
@@ -118,10 +122,16 @@ class Uploader:
     def _work(self) -> None:
         store: ObjectStore | None = None
         while (job := self._take()) is not None:
-            try:
-                if store is None:
+            if store is None:
+                try:
                     store = self._open_store()
                     store.ensure_bucket()
+                except (StoreError, OSError) as error:
+                    store = None
+                    self._away(job, error)
+                    continue
+                self._away_pause_s = 0.0
+            try:
                 _put_checked(store, job)
             except (StoreError, OSError) as error:
                 store = None
@@ -133,10 +143,23 @@ class Uploader:
         with self._condition:
             while not self._closing:
                 now = time.monotonic()
-                if self._queue and self._queue[0].due <= now:
+                due = max(self._queue[0].due, self._away_until) if self._queue else None
+                if due is not None and due <= now:
                     return heapq.heappop(self._queue)
-                self._condition.wait(self._queue[0].due - now if self._queue else None)
+                self._condition.wait(due if due is None else due - now)
         return None
+
+    def _away(self, job: _Job, error: Exception) -> None:
+        """The store does not answer: nothing is tried for a while, and no file pays for it with a pause of its own."""
+        self._last_error = str(error)
+        with self._condition:
+            heapq.heappush(self._queue, job)
+            now = time.monotonic()
+            if now < self._away_until:
+                return  # the other thread found out too
+            self._away_pause_s = min(RETRY_LAST_S, AWAY_LAST_S, self._away_pause_s * 2 or RETRY_FIRST_S)
+            self._away_until = now + self._away_pause_s * random.uniform(0.75, 1.25)  # noqa: S311 - spreads retries
+        log.warning("store_away", reason=str(error), again_in_s=round(self._away_pause_s, 1))
 
     def _failed(self, job: _Job, error: Exception) -> None:
         self._last_error = str(error)

@@ -28,8 +28,11 @@ TICK_S = 0.01
 REPORT_MS = 1000.0
 WHOLE = 0.98
 """A run counts only when so much of the media lies in the files that were written."""
+BOOKKEEPING_S = 4.0
 OPENING_S = 30.0
 """ffmpeg may need so long to have read the beginning of every stream."""
+ANALYZE_US = "5000000"
+"""ffmpeg looks so long for the pictures' size: on a busy machine it begins after the first key frame."""
 NTP_OFFSET_S = 2_208_988_800
 
 
@@ -119,7 +122,7 @@ class FfmpegRun:
         for number, own in by_number.items():
             description = self._folder / f"{number}.sdp"
             description.write_text(self._describe(own))
-            read = ["-protocol_whitelist", "file,udp,rtp", "-analyzeduration", "1000000", "-i", str(description)]
+            read = ["-protocol_whitelist", "file,udp,rtp", "-analyzeduration", ANALYZE_US, "-i", str(description)]
             write = ["-map", "0", "-c", "copy", str(self._folder / f"{number}.webm")]
             command = [program, "-nostdin", "-loglevel", "error", *read, *write]
             self.children.append(Child(command, dict(os.environ), self._folder / f"{number}.log"))
@@ -168,6 +171,29 @@ class FfmpegRun:
         return len(files) * 2 == len(self._streams) and all(path.stat().st_size for path in files)
 
 
+class NoRun:
+    """Records nothing: what is left is the benchmark's own bookkeeping."""
+
+    def __init__(self) -> None:
+        self.children: list[Child] = []
+
+    async def __aenter__(self) -> NoRun:
+        return self
+
+    async def __aexit__(self, *error: object) -> None:
+        return None
+
+    def send(self, stream: Stream, packet: bytes, utc_us: int) -> None:
+        """Nowhere."""
+
+    def report(self, stream: Stream, ntp_s: float, timestamp: int, utc_us: int) -> None:
+        """Nowhere."""
+
+    def began(self) -> bool:
+        """At once."""
+        return True
+
+
 def _port_pair() -> int:
     """An even UDP port that is free now, and the next one too."""
     while True:
@@ -211,6 +237,14 @@ class Sender:
             await asyncio.sleep(TICK_S)
 
 
+async def bookkeeping(count: int) -> float:
+    """Part of a core that giving `count` participants' packets to nobody costs; it is in every run's thread time."""
+    sender = Sender(NoRun(), participants(count))
+    began, used_s = time.monotonic(), time.thread_time()
+    await sender.until(lambda: time.monotonic() - began >= BOOKKEEPING_S)
+    return (time.thread_time() - used_s - sender.making_s) / (time.monotonic() - began)
+
+
 def _written_bytes(folder: Path) -> int:
     return sum(path.stat().st_size for path in folder.rglob("*.webm"))
 
@@ -222,9 +256,11 @@ async def measure(recorder: str, count: int, warm_s: float, window_s: float) -> 
         streams = participants(count)
         os.sched_setaffinity(0, {LOAD_CORE % (os.cpu_count() or 1)})
         try:
+            own = await bookkeeping(count) if recorder == "ours" else 0.0
             run: Run = (OursRun if recorder == "ours" else FfmpegRun)(Path(name), streams)
             async with run:
-                return await _window(recorder, run, streams, Path(name), warm_s, window_s)
+                found = await _window(recorder, run, streams, Path(name), warm_s, window_s)
+                return {**found, "feed_cpu": found["feed_cpu"] - own, "bookkeeping": own}
         finally:
             os.sched_setaffinity(0, cores)
 

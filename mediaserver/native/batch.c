@@ -14,6 +14,7 @@
 #include "intake.h"
 #include "meter.h"
 #include "outgoing.h"
+#include "straight.h"
 #include <arpa/inet.h>
 #include <errno.h>
 #include <netinet/in.h>
@@ -491,6 +492,8 @@ static PyMethodDef methods[] = {
     {"bind_meter", bind_meter, METH_VARARGS, "bind_meter(NORMAL, OVER, UNDER): what a Meter's summary says of the delay"},
     {"bind_outgoing", bind_outgoing, METH_VARARGS, "bind_outgoing(Receiver, Pacer, BURST_S): remember their slots"},
     {"outgoing", (PyCFunction)(void (*)(void))outgoing, METH_FASTCALL, "outgoing(packets, receivers, now): what leaves"},
+    {"bind_straight", bind_straight, METH_VARARGS, "bind_straight(types, FeedFault, kinds, bounds): remember their slots"},
+    {"take_straight", (PyCFunction)(void (*)(void))take_straight, METH_FASTCALL, "take_straight(...): see recording/straight.py"},
     {NULL, NULL, 0, NULL},
 };
 

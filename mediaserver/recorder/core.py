@@ -19,6 +19,7 @@ from mediaserver.recorder.sealing import Sealer
 from mediaserver.recorder.session import ABANDONED_S, LiveSession
 from mediaserver.recorder.spool import Committed, SessionSpool, clear_up, find_sessions, read_feed, write_feed
 from mediaserver.recorder.stamping import Stamper, at_work
+from mediaserver.recording import straight
 from mediaserver.recording.feed import (
     CONTROL_TRACK,
     FeedFault,
@@ -32,6 +33,7 @@ from mediaserver.recording.feed import (
     parse_session,
     parse_track,
 )
+from mediaserver.recording.intake import Intake
 from mediaserver.recording.state import JournalFault, SessionState
 from storage.layout import KeyFault
 from storage.objects import ObjectStore, StoreRefused, open_copy, open_store
@@ -75,6 +77,8 @@ class Recorder:
         self.sealer = Sealer(self, self.uploader)
         self.stamper = Stamper(settings, self.uploader)
         self._by_feed: dict[int, LiveSession] = {}
+        self._recorded: dict[int, Intake] = {}
+        """Tracks of which a packet was taken and recorded just now; whatever may change what is recorded empties it."""
 
     def start(self) -> None:
         """Take up what the spool holds. Raises OSError when the spool cannot be used."""
@@ -149,6 +153,7 @@ class Recorder:
     def welcome(self, boot_id: str) -> dict[int, int]:
         """A mediaserver answered. Returns what of its records is durable here."""
         self._heard.clear()
+        self._recorded.clear()
         if boot_id != self.boot_id:
             now_us = _now_us()
             for live in self.sessions.values():
@@ -170,9 +175,20 @@ class Recorder:
             for number, feed in live.state.feed.items()
         }
 
+    def receive(self, data: bytes) -> int:
+        """Take the records that are whole at the beginning of what the mediaserver sent; how many bytes they were.
+
+        Raises FeedFault at the first that is none of this protocol's.
+        """
+        return straight.take(data, self._recorded, _now_us(), self._take)
+
     def take(self, record: Record) -> None:
         """One record from the mediaserver. Raises FeedFault when it is none of this protocol's."""
+        self._take(record, _now_us())
+
+    def _take(self, record: Record, now_us: int) -> None:
         if record.kind in (Kind.ORDER, Kind.EVENT, Kind.OPEN, Kind.CLOSE):
+            self._recorded.clear()
             if record.number > self._control:
                 self._control = record.number
                 self._take_control(record)
@@ -181,10 +197,10 @@ class Recorder:
         intake = live.intakes.get(record.track) if live is not None else None
         if live is None or intake is None:
             return  # of a session that was sealed and forgotten
-        now_us = _now_us()
         if record.kind is Kind.PACKET:
             arrival_utc_us, packet = decode_packet(record.body)
-            live.packet(intake, record.number, packet, arrival_utc_us, now_us)
+            if live.packet(intake, record.number, packet, arrival_utc_us, now_us):
+                self._recorded[record.track] = intake
         elif record.kind is Kind.REPORT:
             ntp_seconds, rtp_timestamp, arrival_utc_us = decode_report(record.body)
             live.report(intake, record.number, (ntp_seconds, rtp_timestamp), arrival_utc_us)
@@ -236,6 +252,7 @@ class Recorder:
     async def commit(self) -> bool:
         """Make durable what was taken so far, and acknowledge it. True when the disk did not take all of it."""
         now_us, control, whole = _now_us(), self._control, True
+        self._recorded.clear()
         for live in list(self.sessions.values()):
             live.tick(now_us)
             for number, intake in live.intakes.items():
@@ -280,6 +297,7 @@ class Recorder:
         with contextlib.suppress(OSError):
             self.free_bytes = shutil.disk_usage(self.settings.spool_dir).free
         if self.disk_state != "full":
+            self._recorded.clear()
             for live in self.sessions.values():
                 if live.suspended and live.wanted != "stopped":
                     live.suspend(False, time.time_ns() // 1_000_000)
@@ -301,6 +319,7 @@ class Recorder:
         live = self.sessions[session_id]
         if live.steps or not (live.state.done or live.state.recording == "off"):
             return False
+        self._recorded.clear()
         del self.sessions[session_id]
         await asyncio.to_thread(live.spool.remove)
         return True

@@ -10,7 +10,16 @@ from pathlib import Path
 import structlog
 
 from mediaserver.recorder.core import Recorder
-from mediaserver.recording.feed import CONTROL_TRACK, FEED_VERSION, FeedFault, Kind, RecordReader, encode, encode_json
+from mediaserver.recording.feed import (
+    CONTROL_TRACK,
+    FEED_VERSION,
+    FeedFault,
+    Kind,
+    Record,
+    RecordReader,
+    encode,
+    encode_json,
+)
 
 log = structlog.get_logger(__name__)
 
@@ -55,16 +64,22 @@ class FeedClient:
         """Read until the mediaserver hangs up. True when it welcomed us. Raises FeedFault, OSError."""
         records = RecordReader()
         while data := await reader.read(READ_BYTES):
-            for record in records.feed(data):
-                if self.connected:
-                    self._recorder.take(record)
-                    continue
-                welcome = record.json()
-                if record.kind is not Kind.WELCOME or welcome.get("version") != FEED_VERSION:
-                    raise FeedFault("the mediaserver speaks another version of the feed")
-                self._hello(str(welcome.get("boot_id", "")))
+            if self.connected:
+                records.pour(data, self._recorder.receive)
+            else:
+                self._welcomed(records.feed(data))
             await self._recorder.room_in_memory()
         return self.connected
+
+    def _welcomed(self, found: list[Record]) -> None:
+        for record in found:
+            if self.connected:
+                self._recorder.take(record)
+                continue
+            welcome = record.json()
+            if record.kind is not Kind.WELCOME or welcome.get("version") != FEED_VERSION:
+                raise FeedFault("the mediaserver speaks another version of the feed")
+            self._hello(str(welcome.get("boot_id", "")))
 
     def _hello(self, boot_id: str) -> None:
         acknowledged = self._recorder.welcome(boot_id)

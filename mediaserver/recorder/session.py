@@ -145,17 +145,19 @@ class LiveSession:
             self.steps += intake.drain()
         self._add(journal.CLOSE, {"c": control, "feed": number})
 
-    def packet(self, intake: Intake, number: int, packet: bytes, arrival_utc_us: int, now_us: int) -> None:
-        """One RTP packet of a track; passed over unless the session is recorded now."""
-        if not self._recorded or self.origin_utc_ms is None:
+    def packet(self, intake: Intake, number: int, packet: bytes, arrival_utc_us: int, now_us: int) -> bool:
+        """One RTP packet of a track; passed over, and False, unless the session is recorded now."""
+        origin_utc_ms = self.origin_utc_ms
+        if self.wanted != "on" or self.suspended or origin_utc_ms is None:
             intake.skip(number)
-            return
-        at_ms = arrival_utc_us / 1000 - self.origin_utc_ms
-        intake.packet(number, packet, at_ms, arrival_utc_us // 1000, now_us)
+            return False
+        intake.origin_utc_ms = origin_utc_ms
+        intake.arrived(number, packet, arrival_utc_us, now_us)
+        return True
 
     def report(self, intake: Intake, number: int, pair: tuple[float, int], arrival_utc_us: int) -> None:
         """One Sender Report of a track."""
-        if not self._recorded or self.origin_utc_ms is None:
+        if self.wanted != "on" or self.suspended or self.origin_utc_ms is None:
             intake.skip(number)
             return
         intake.report(number, *pair, arrival_utc_us / 1000 - self.origin_utc_ms)
@@ -167,10 +169,6 @@ class LiveSession:
             return
         span = [max(0, at_us // 1000 - self.origin_utc_ms) for at_us in (overflow.first_utc_us, overflow.last_utc_us)]
         intake.overflow(overflow, cause, span[0], span[1], now_us)
-
-    @property
-    def _recorded(self) -> bool:
-        return self.wanted == "on" and not self.suspended
 
     def forget_boot(self, now_us: int) -> None:
         """That mediaserver is gone: its tracks end with what came of them."""

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import json
 import struct
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from enum import IntEnum
 from typing import Any, Literal, NamedTuple
@@ -20,10 +21,14 @@ CONTROL_TRACK = 0
 MAX_RECORD_BYTES = 1 << 20
 """No record is longer; a longer length means that the stream is not ours or out of step."""
 
-_HEAD = struct.Struct("!IBIQ")
-_PACKET = struct.Struct("!Q")
+HEAD = struct.Struct("!IBIQ")
+"""Length, kind, track and number."""
+ARRIVAL = struct.Struct("!Q")
+"""What a packet has in front of it: µs since 1970."""
+_PACKET_HEAD = struct.Struct("!IBIQQ")
 _REPORT = struct.Struct("!dIQ")
-_OVERHEAD = _HEAD.size - 4
+OVERHEAD_BYTES = HEAD.size - 4
+"""A record's length without a body."""
 
 
 class FeedFault(Exception):
@@ -47,6 +52,7 @@ class Kind(IntEnum):
 
 
 _KINDS = {int(kind): kind for kind in Kind}
+_KIND_PACKET = int(Kind.PACKET)
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +128,7 @@ class Overflow:
 
 def encode(kind: Kind, track: int, number: int, body: bytes) -> bytes:
     """One record with its length in front."""
-    return _HEAD.pack(len(body) + _OVERHEAD, kind, track, number) + body
+    return HEAD.pack(len(body) + OVERHEAD_BYTES, kind, track, number) + body
 
 
 def encode_json(kind: Kind, track: int, number: int, value: dict[str, Any]) -> bytes:
@@ -132,15 +138,20 @@ def encode_json(kind: Kind, track: int, number: int, value: dict[str, Any]) -> b
 
 def encode_packet(track: int, number: int, packet: bytes, arrival_utc_us: int) -> bytes:
     """One whole RTP packet with its time of arrival (µs since 1970)."""
-    length = len(packet) + _PACKET.size + _OVERHEAD
-    return b"".join((_HEAD.pack(length, Kind.PACKET, track, number), _PACKET.pack(arrival_utc_us), packet))
+    return packet_head(track, number, packet, arrival_utc_us) + packet
+
+
+def packet_head(track: int, number: int, packet: bytes, arrival_utc_us: int) -> bytes:
+    """What a record has in front of its RTP packet."""
+    length = len(packet) + ARRIVAL.size + OVERHEAD_BYTES
+    return _PACKET_HEAD.pack(length, _KIND_PACKET, track, number, arrival_utc_us)
 
 
 def decode_packet(body: bytes) -> tuple[int, bytes]:
     """Arrival (µs since 1970) and the RTP packet of a PACKET record."""
-    if len(body) < _PACKET.size:
+    if len(body) < ARRIVAL.size:
         raise FeedFault("a packet record is too short")
-    return _PACKET.unpack_from(body)[0], body[_PACKET.size :]
+    return ARRIVAL.unpack_from(body)[0], body[ARRIVAL.size :]
 
 
 def encode_report(track: int, number: int, ntp_seconds: float, rtp_timestamp: int, arrival_utc_us: int) -> bytes:
@@ -203,29 +214,42 @@ def parse_track(value: dict[str, Any]) -> TrackInfo:
         raise FeedFault("an opened track has the wrong fields") from error
 
 
+def kind_of(value: int) -> Kind:
+    """Raises FeedFault."""
+    named = _KINDS.get(value)
+    if named is None:
+        raise FeedFault("a feed record has an unknown kind")
+    return named
+
+
 class RecordReader:
     """Cuts a byte stream into records. Feed it what the socket gave, then take what is complete."""
 
     def __init__(self) -> None:
-        self._buffer = bytearray()
+        self._rest = b""
 
     def feed(self, data: bytes) -> list[Record]:
         """The records completed by `data`. Raises FeedFault on a length or kind that cannot be ours."""
-        buffer = self._buffer
-        buffer += data
         records: list[Record] = []
-        position = 0
-        while len(buffer) - position >= _HEAD.size:
-            length, kind, track, number = _HEAD.unpack_from(buffer, position)
-            if not _OVERHEAD <= length <= MAX_RECORD_BYTES:
-                raise FeedFault("a feed record has an impossible length")
-            end = position + 4 + length
-            if end > len(buffer):
-                break
-            named = _KINDS.get(kind)
-            if named is None:
-                raise FeedFault("a feed record has an unknown kind")
-            records.append(Record(named, track, number, bytes(buffer[position + _HEAD.size : end])))
-            position = end
-        del buffer[:position]
+
+        def cut(data: bytes) -> int:
+            position = 0
+            while len(data) - position >= HEAD.size:
+                length, kind, track, number = HEAD.unpack_from(data, position)
+                if not OVERHEAD_BYTES <= length <= MAX_RECORD_BYTES:
+                    raise FeedFault("a feed record has an impossible length")
+                end = position + 4 + length
+                if end > len(data):
+                    break
+                records.append(Record(kind_of(kind), track, number, data[position + HEAD.size : end]))
+                position = end
+            return position
+
+        self.pour(data, cut)
         return records
+
+    def pour(self, data: bytes, take: Callable[[bytes], int]) -> None:
+        """Give `take` what came, behind what it left the last time. It tells how many bytes it took."""
+        if self._rest:
+            data = self._rest + data
+        self._rest = data[take(data) :]

@@ -7,9 +7,11 @@ A video frame with a hole inside is left out: the recording keeps what came whol
 
 from __future__ import annotations
 
+import struct
 from dataclasses import dataclass
+from typing import NamedTuple
 
-from mediaserver.recording.pictures import PICTURES
+from mediaserver.recording.pictures import PICTURES, Picture, Vp8Pictures
 from mediaserver.rtp import packet as rtp
 from mediaserver.rtp.payload import opus_duration_us
 from mediaserver.rtp.seqnum import unwrap16, unwrap32
@@ -18,6 +20,9 @@ WAIT_US = 1_000_000
 """How long a gap is waited for: as long as the media server goes on asking for the packet."""
 MAX_WAITING = 4096
 """Packets of one track that wait; beyond it the oldest gap is given up."""
+
+_FIXED = struct.Struct("!BBHI")
+_EXTENSION_WORDS = struct.Struct("!H")
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,8 +35,7 @@ class Hole:
     after_rtp: int
 
 
-@dataclass(frozen=True, slots=True)
-class Frame:
+class Frame(NamedTuple):
     """One Opus packet or one whole video frame."""
 
     rtp_time: int
@@ -49,6 +53,14 @@ class Frame:
     """What a file's header must hold for the decoder, of a key frame whose codec needs it."""
 
 
+class Following(NamedTuple):
+    """What `FrameAssembler.follows` read of a packet."""
+
+    rtp_time: int
+    marker: bool
+    payload_at: int
+
+
 @dataclass(slots=True)
 class _Waiting:
     arrival_us: int
@@ -57,11 +69,17 @@ class _Waiting:
     payload: bytes
 
 
+_following = tuple.__new__
+"""Makes a named tuple at half the cost of calling its class."""
+
+
 class FrameAssembler:
     """Puts one epoch of one track in order. Extended numbers begin at the first packet's number plus 65536.
 
     `after` continues an epoch: the extended number and RTP time of the last packet whose frame is kept.
     """
+
+    __slots__ = ("_last_rtp", "_next", "_pictures", "_rtp_time", "_wait_us", "_waiting", "duplicates", "late")
 
     def __init__(self, codec: str, wait_us: int = WAIT_US, after: tuple[int, int] | None = None) -> None:
         made = PICTURES.get(codec)
@@ -75,6 +93,48 @@ class FrameAssembler:
         self.late = 0
         if after is not None:
             self._next, self._rtp_time, self._last_rtp = after[0] + 1, after[1], after[1]
+
+    def follows(self, packet: bytes) -> Following | None:
+        """What is needed of a packet that comes right after all others, while none waits; None for any other.
+
+        Nearly all packets are like this, so nothing else is looked at; one with padding or CSRCs goes the other way.
+        """
+        size, expected = len(packet), self._next
+        if size <= rtp.HEADER_BYTES or self._waiting or expected is None or self._rtp_time is None:
+            return None
+        first, second, sequence, timestamp = _FIXED.unpack_from(packet)
+        if sequence != expected & 0xFFFF:
+            return None
+        payload_at = rtp.HEADER_BYTES
+        if first == 0x90:  # version 2, an extension, nothing else
+            if size <= payload_at + 4:
+                return None
+            payload_at += 4 + _EXTENSION_WORDS.unpack_from(packet, payload_at + 2)[0] * 4
+            if size <= payload_at:
+                return None
+        elif first != 0x80:
+            return None
+        known = self._rtp_time
+        return _following(
+            Following,
+            (known + ((timestamp - known + 0x80000000) & 0xFFFFFFFF) - 0x80000000, second > 127, payload_at),
+        )
+
+    def follow(self, packet: bytes, following: Following) -> tuple[int, Frame | None]:
+        """Take a packet that `follows`: its extended number, and the frame that it completes, if it does.
+
+        The same as `add` and `take` one after the other.
+        """
+        assert self._next is not None, "it follows something"
+        number, self._next = self._next, self._next + 1
+        rtp_time, marker, payload_at = following
+        self._rtp_time = self._last_rtp = rtp_time
+        return number, self._frame(packet[payload_at:], rtp_time, marker, number)
+
+    def whole(self, number: int) -> Frame | None:
+        """The picture that the packet of this extended number ended: the compiled plane has its pieces together."""
+        assert isinstance(self._pictures, Vp8Pictures), "the compiled plane reads no other"
+        return _as_frame(self._pictures.end(), number)
 
     def add(self, packet: bytes, arrival_us: int, header: rtp.Header | None = None) -> int | None:
         """Take one packet as it came. Returns its extended number, None when it is of no use.
@@ -122,9 +182,10 @@ class FrameAssembler:
                 self._next = first
                 continue
             self._last_rtp = waiting.rtp_time
-            frame = self._frame(waiting, self._next) if waiting.payload else None  # none: padding
-            if frame is not None:
-                found.append(frame)
+            if waiting.payload:  # none: padding
+                frame = self._frame(waiting.payload, waiting.rtp_time, waiting.marker, self._next)
+                if frame is not None:
+                    found.append(frame)
             self._next += 1
         return found
 
@@ -133,10 +194,18 @@ class FrameAssembler:
         """Video frames that had a hole inside."""
         return 0 if self._pictures is None else self._pictures.damaged
 
-    def _frame(self, waiting: _Waiting, number: int) -> Frame | None:
+    def _frame(self, payload: bytes, rtp_time: int, marker: bool, number: int) -> Frame | None:
         if self._pictures is None:
-            return Frame(waiting.rtp_time, waiting.payload, True, number, opus_duration_us(waiting.payload))
-        found = self._pictures.take(waiting.payload, waiting.rtp_time, waiting.marker)
-        if found is None:
-            return None
-        return Frame(found.rtp_time, found.data, found.keyframe, number, 0, found.packets, found.size, found.private)
+            return sound_frame(payload, rtp_time, number)
+        return _as_frame(self._pictures.take(payload, rtp_time, marker), number)
+
+
+def sound_frame(payload: bytes, rtp_time: int, number: int) -> Frame:
+    """An Opus packet as a frame."""
+    return Frame(rtp_time, payload, True, number, opus_duration_us(payload))
+
+
+def _as_frame(found: Picture | None, number: int) -> Frame | None:
+    if found is None:
+        return None
+    return Frame(found.rtp_time, found.data, found.keyframe, number, 0, found.packets, found.size, found.private)

@@ -7,7 +7,6 @@ the session clock, from which an epoch takes its origin.
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -15,7 +14,7 @@ from typing import Any
 from mediaserver.recording import state as journal
 from mediaserver.recording import webm
 from mediaserver.recording.feed import Overflow, TrackInfo
-from mediaserver.recording.frames import Frame, FrameAssembler, Hole
+from mediaserver.recording.frames import Frame, FrameAssembler, Hole, sound_frame
 from mediaserver.recording.segments import Cutter, Part
 from mediaserver.recording.state import EpochState, Line
 from mediaserver.recording.timeline import EpochScale, Report
@@ -48,6 +47,13 @@ class Intake:
     `new_epoch` numbers the epochs of the track. `resume` is the epoch that a restart of the recorder found open.
     """
 
+    __slots__ = (
+        "_acknowledged", "_asked_us", "_assembler", "_at_ms", "_awaiting", "_begun", "_cutter", "_emitted_us", "_epoch",
+        "_first", "_heard_us", "_holes", "_keyframe_due", "_keyframe_us", "_last", "_last_pts_ms", "_media",
+        "_new_epoch", "_pending", "_reports", "_scale", "_start_ms", "_steps", "_utc_ms", "feed", "highest", "info",
+        "origin_utc_ms",
+    )  # fmt: skip
+
     def __init__(
         self,
         feed: int,
@@ -61,10 +67,12 @@ class Intake:
         self.info = info
         self.highest = acknowledged
         """Number of the last record taken."""
+        self.origin_utc_ms = 0
+        """Where the session's clock begins; told before the first packet `arrived`."""
         self._new_epoch = new_epoch
         self._acknowledged = acknowledged
         self._steps: list[Step] = []
-        self._pending: deque[tuple[int, int]] = deque()
+        self._pending: list[tuple[int, int]] = []
         self._assembler: FrameAssembler | None = None
         self._utc_ms = 0
         self._at_ms = 0.0
@@ -89,12 +97,42 @@ class Intake:
 
     def packet(self, number: int, packet: bytes, at_ms: float, utc_ms: int, now_us: int) -> None:
         """Take one RTP packet. Records that were taken before are ignored."""
+        assembler = self._assembler
+        following = assembler.follows(packet) if assembler is not None and number > self.highest else None
+        if assembler is None or following is None or self._jumps(following.rtp_time, at_ms):
+            self._packet(number, packet, at_ms, utc_ms, now_us)
+            return
+        self.highest, self._utc_ms, self._at_ms, self._heard_us = number, utc_ms, at_ms, now_us
+        sequence, frame = assembler.follow(packet, following)
+        self._pending.append((number, sequence))
+        if frame is not None:
+            self._frame(frame, now_us)
+
+    def arrived(self, number: int, packet: bytes, arrival_utc_us: int, now_us: int) -> None:
+        """As `packet`, with the arrival as the feed tells it; the session's origin must be known."""
+        self.packet(number, packet, arrival_utc_us / 1000 - self.origin_utc_ms, arrival_utc_us // 1000, now_us)
+
+    def sound(self, payload: bytes, rtp_time: int, sequence: int, now_us: int) -> None:
+        """From the compiled plane: the sound of a packet that it took."""
+        self._frame(sound_frame(payload, rtp_time, sequence), now_us)
+
+    def picture_ended(self, sequence: int, now_us: int) -> None:
+        """From the compiled plane: this packet, which it took, ended a frame."""
+        assert self._assembler is not None
+        frame = self._assembler.whole(sequence)
+        if frame is not None:
+            self._frame(frame, now_us)
+
+    def _packet(self, number: int, packet: bytes, at_ms: float, utc_ms: int, now_us: int) -> None:
+        """As `packet`, whatever came before and behind."""
         header = rtp.read_header(packet)
         if number <= self.highest or header is None:
             self.skip(number)
             return
-        if self._assembler is not None and self._jumps(header.timestamp, at_ms):
-            self.finish(now_us)
+        if self._assembler is not None:
+            rtp_time = unwrap32(header.timestamp, self._assembler.rtp_time)
+            if self._jumps(rtp_time, at_ms):
+                self.finish(now_us)
         self.highest, self._utc_ms, self._at_ms, self._heard_us = number, utc_ms, at_ms, now_us
         if self._assembler is None:
             self._assembler, self._keyframe_us = FrameAssembler(self.info.codec), now_us
@@ -207,9 +245,7 @@ class Intake:
             segment = epoch.segments[-1]
             self._cutter = Cutter(segment.number, segment.start_ms, self._last_pts_ms)
 
-    def _jumps(self, timestamp: int, at_ms: float) -> bool:
-        assert self._assembler is not None
-        rtp_time = unwrap32(timestamp, self._assembler.rtp_time)
+    def _jumps(self, rtp_time: int, at_ms: float) -> bool:
         return abs(self._scale.exact_ms(rtp_time) - at_ms) > JUMP_MS
 
     def _start(self, sequence: int, rtp_time: int, at_ms: float) -> None:
@@ -239,7 +275,9 @@ class Intake:
             self._media = webm.Sound(2 if frame.data[0] & 4 else 1)
         self._awaiting = False
         self._last_pts_ms = pts_ms
-        self._part(self._cutter.add(frame, pts_ms, now_us), now_us)
+        ended = self._cutter.add(frame, pts_ms, now_us)
+        if ended is not None:
+            self._part(ended, now_us)
 
     def _keyframe(self, frame: Frame, pts_ms: int, now_us: int) -> None:
         size = frame.size
@@ -310,7 +348,7 @@ class Intake:
     def _settled(self) -> int:
         """The highest number up to which every packet is either given out or of no use."""
         kept = [entry for entry in self._pending if entry[1] > self._last[0]]
-        self._pending = deque(kept)
+        self._pending = kept
         return kept[0][0] - 1 if kept else self.highest
 
     def _add(self, kind: str, facts: dict[str, Any], header: bytes = b"", data: bytes = b"") -> None:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from mediaserver.rtp import av1, h264
-from mediaserver.rtp.payload import read_vp8, vp8_size
+from mediaserver.rtp.payload import vp8_data_offset, vp8_size
 from mediaserver.rtp.vp9 import read_vp9, vp9_size
 
 MAX_FRAME_BYTES = 8 << 20
@@ -79,16 +79,18 @@ class Vp8Pictures(Pictures):
     """RFC 7741."""
 
     def take(self, payload: bytes, rtp_time: int, marker: bool) -> Picture | None:
-        descriptor = read_vp8(payload)
-        if descriptor is None:
+        data_at = vp8_data_offset(payload)
+        if not data_at:
             return None
-        if descriptor.frame_start:
-            self._begin(rtp_time, descriptor.keyframe)
+        if payload[0] & 0x1F == 0x10:  # S bit and partition 0
+            self._begin(rtp_time, keyframe=not payload[data_at] & 1)
         elif not self._synced or not self._packets:
             return None
-        self._add(payload[descriptor.data_offset :])
-        if not marker:
-            return None
+        self._add(payload[data_at:])
+        return self.end() if marker else None
+
+    def end(self) -> Picture | None:
+        """The frame, whose last packet came."""
         data = b"".join(self._pieces)
         return self._finish(data, vp8_size(data))
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from heapq import merge
 from operator import attrgetter
 
-from mediaserver.recording.feed import CONTROL_TRACK, Overflow, encode_overflow
+from mediaserver.recording.feed import CONTROL_TRACK, Overflow, encode_overflow, packet_head
 
 KEEP_US = 15_000_000
 """Time that a recorder may stall or restart without losing a packet."""
@@ -31,17 +31,21 @@ class Entry:
     """One kept record, ready to be written to the socket."""
 
     order: int
-    track: int
+    track: _Track
     number: int
     data: bytes
+    """The record, or what is in front of `packet`; empty once it is gone."""
+    packet: bytes
+    """Not copied: it is written as it came."""
     arrival_utc_us: int
     sequence: int
     """RTP sequence number, or -1 when the record is no packet."""
-    gone: bool = False
 
 
 @dataclass(slots=True)
 class _Track:
+    name: int
+    """Its number in the feed."""
     entries: deque[Entry] = field(default_factory=deque)
     size_bytes: int = 0
     last_number: int = 0
@@ -62,13 +66,13 @@ class FeedRing:
         self._keep_us = keep_us
         self._keep_bytes = keep_bytes
         self._order = 0
-        self._tracks: dict[int, _Track] = {CONTROL_TRACK: _Track()}
+        self._tracks: dict[int, _Track] = {CONTROL_TRACK: _Track(CONTROL_TRACK)}
         self._unsent: deque[Entry] | None = None
         self.overflowed_packets = 0
 
     def add_track(self, track: int) -> None:
         """Make room for a track's records."""
-        self._tracks[track] = _Track()
+        self._tracks[track] = _Track(track)
 
     def close_track(self, track: int) -> None:
         """No more records will come; the track is forgotten once all of them are acknowledged."""
@@ -81,15 +85,25 @@ class FeedRing:
 
     def append(self, track: int, data: bytes, now_us: int, sequence: int = -1) -> None:
         """Keep one encoded record under the number that `next_number` told."""
+        self._append(self._tracks[track], data, b"", now_us, sequence)
+
+    def append_packet(self, track: int, packet: bytes, arrival_utc_us: int) -> None:
+        """Keep one RTP packet as a record under the next number."""
         kept = self._tracks[track]
+        head = packet_head(track, kept.last_number + 1, packet, arrival_utc_us)
+        self._append(kept, head, packet, arrival_utc_us, packet[2] << 8 | packet[3])
+
+    def _append(self, kept: _Track, data: bytes, packet: bytes, now_us: int, sequence: int) -> None:
         self._order += 1
         kept.last_number += 1
-        entry = Entry(self._order, track, kept.last_number, data, now_us, sequence)
+        entry = Entry(self._order, kept, kept.last_number, data, packet, now_us, sequence)
         kept.entries.append(entry)
-        kept.size_bytes += len(data)
+        kept.size_bytes += len(data) + len(packet)
         if self._unsent is not None:
             self._unsent.append(entry)
-        self._bound(kept, track, now_us)
+        oldest = kept.entries[0].arrival_utc_us
+        if kept.name == CONTROL_TRACK or oldest < now_us - self._keep_us or kept.size_bytes > self._keep_bytes:
+            self._bound(kept, now_us)
 
     def expire(self, steady_us: int) -> None:
         """Let go what is too old, also in tracks that got no packet lately.
@@ -97,12 +111,12 @@ class FeedRing:
         Age counts from a track's newest packet, and on a steady clock from then on: arrival times are those of a room,
         and no memory may be emptied because somebody sets the server's clock.
         """
-        for number, kept in list(self._tracks.items()):
+        for kept in list(self._tracks.values()):
             if kept.last_number != kept.seen_number:
                 kept.seen_number, kept.seen_us = kept.last_number, steady_us
             if kept.entries:
-                self._bound(kept, number, kept.entries[-1].arrival_utc_us + steady_us - kept.seen_us)
-            self._forget(number)
+                self._bound(kept, kept.entries[-1].arrival_utc_us + steady_us - kept.seen_us)
+            self._forget(kept.name)
 
     def acknowledge(self, track: int, number: int) -> None:
         """The recorder has everything up to `number` on disk. Unknown tracks are ignored: they were forgotten."""
@@ -110,8 +124,13 @@ class FeedRing:
         if kept is None or number <= kept.acknowledged:
             return
         kept.acknowledged = min(number, kept.last_number)
-        while kept.entries and kept.entries[0].number <= number:
-            self._drop(kept)
+        entries = kept.entries
+        freed = 0
+        while entries and entries[0].number <= number:
+            entry = entries.popleft()
+            freed += len(entry.data) + len(entry.packet)
+            entry.data = entry.packet = b""
+        kept.size_bytes -= freed
         if kept.lost is not None and kept.lost.last_number <= number:
             kept.lost, kept.untold = None, False
         self._trim_unsent()
@@ -134,16 +153,17 @@ class FeedRing:
         """The next records for the connection, at least one if there is one, about `limit_bytes` together."""
         chunks: list[bytes] = []
         size = 0
-        while self._unsent and size < limit_bytes:
-            entry = self._unsent.popleft()
-            if entry.gone:
+        unsent = self._unsent
+        while unsent and size < limit_bytes:
+            entry = unsent.popleft()
+            data, packet, kept = entry.data, entry.packet, entry.track
+            if not data:
                 continue
-            kept = self._tracks[entry.track]
             if kept.untold and kept.lost is not None:
                 kept.untold = False
-                chunks.append(encode_overflow(entry.track, kept.lost))
-            chunks.append(entry.data)
-            size += len(entry.data)
+                chunks.append(encode_overflow(kept.name, kept.lost))
+            chunks += (data, packet)
+            size += len(data) + len(packet)
         if self._unsent is not None and not self._unsent:
             chunks += self._untold_losses()
         return b"".join(chunks)
@@ -151,10 +171,10 @@ class FeedRing:
     def _untold_losses(self) -> list[bytes]:
         """Losses of tracks that have no record left which would carry them along."""
         chunks = []
-        for track, kept in self._tracks.items():
+        for kept in self._tracks.values():
             if kept.untold and kept.lost is not None:
                 kept.untold = False
-                chunks.append(encode_overflow(track, kept.lost))
+                chunks.append(encode_overflow(kept.name, kept.lost))
         return chunks
 
     @property
@@ -167,8 +187,8 @@ class FeedRing:
         """Records waiting for the connected recorder; 0 without one."""
         return len(self._unsent or ())
 
-    def _bound(self, kept: _Track, track: int, now_us: int) -> None:
-        if track == CONTROL_TRACK:
+    def _bound(self, kept: _Track, now_us: int) -> None:
+        if kept.name == CONTROL_TRACK:
             while len(kept.entries) > KEEP_CONTROL:
                 self._evict(kept)
         else:
@@ -200,12 +220,11 @@ class FeedRing:
     @staticmethod
     def _drop(kept: _Track) -> None:
         entry = kept.entries.popleft()
-        kept.size_bytes -= len(entry.data)
-        entry.gone = True
-        entry.data = b""
+        kept.size_bytes -= len(entry.data) + len(entry.packet)
+        entry.data = entry.packet = b""
 
     def _trim_unsent(self) -> None:
-        while self._unsent and self._unsent[0].gone:
+        while self._unsent and not self._unsent[0].data:
             self._unsent.popleft()
 
     def _forget(self, track: int) -> None:

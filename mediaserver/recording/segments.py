@@ -62,23 +62,20 @@ class Cutter:
 
     def add(self, frame: Frame, pts_ms: int, now_us: int) -> Part | None:
         """Take the next frame in order. Returns the part that ended before it, if one did."""
-        ended = None
-        if self.part is not None and pts_ms - self.part.start_ms >= PART_MS:
-            ended = self._end(pts_ms)
-        if self.part is None:
-            self._begin(pts_ms, now_us)
-        part = self.part
-        assert part is not None
-        if part.blocks and 0 < pts_ms - self._last_pts_ms < CONTINUOUS_MS:
+        ended, part = None, self.part
+        if part is not None and pts_ms - part.start_ms >= PART_MS:
+            ended, part = self._end(pts_ms), None
+        rtp_time, data, keyframe, last_sequence, duration_us, packets, _, _ = frame
+        if part is None:
+            part = self._begin(pts_ms, now_us)
+            part.first_sequence = last_sequence - packets + 1
+        elif 0 < pts_ms - self._last_pts_ms < CONTINUOUS_MS:
             self._step_ms = pts_ms - self._last_pts_ms
-        if not part.blocks:
-            part.first_sequence = frame.last_sequence - frame.packets + 1
-        part.blocks.append(Block(pts_ms, frame.keyframe, frame.data))
-        part.keyframe = part.keyframe or frame.keyframe
-        part.packets += frame.packets
-        part.last_sequence = frame.last_sequence
-        part.last_rtp = frame.rtp_time
-        part.end_ms = pts_ms + (-(-frame.duration_us // 1000) or min(self._step_ms, _PICTURE_LAST_MS))
+        part.blocks.append(Block(pts_ms, keyframe, data))
+        part.keyframe = part.keyframe or keyframe
+        part.packets += packets
+        part.last_sequence, part.last_rtp = last_sequence, rtp_time
+        part.end_ms = pts_ms + (-(-duration_us // 1000) or min(self._step_ms, _PICTURE_LAST_MS))
         self._last_pts_ms = pts_ms
         return ended
 
@@ -86,13 +83,14 @@ class Cutter:
         """End the open part although no frame followed (the track is quiet, or ends)."""
         return self._end(None)
 
-    def _begin(self, pts_ms: int, now_us: int) -> None:
+    def _begin(self, pts_ms: int, now_us: int) -> Part:
         if self._segment_start_ms is None:
             self._segment_start_ms = pts_ms
         elif pts_ms - self._segment_start_ms >= SEGMENT_MS:
             self._segment += 1
             self._segment_start_ms = pts_ms
         self.part = Part(self._segment, pts_ms, now_us)
+        return self.part
 
     def _end(self, next_pts_ms: int | None) -> Part | None:
         part, self.part = self.part, None

@@ -27,6 +27,9 @@ MAX_BLOCK_MS = 32_767
 """A block's time lies within 16 signed bits of its cluster's."""
 
 _BLOCK = struct.Struct("!BhB")
+_MIDDLING_BLOCK = struct.Struct("!BHBhB")
+"""The same with the element's identifier and a size of two bytes in front."""
+_CLUSTER = b"\x1f\x43\xb6\x75"
 
 
 class Sound(NamedTuple):
@@ -70,14 +73,18 @@ def header(media: Sound | Picture) -> bytes:
 
 def cluster(start_ms: int, blocks: Iterable[Block]) -> bytes:
     """One cluster of whole frames. Raises ValueError when a block lies too far from `start_ms`."""
-    body = [_number(0xE7, start_ms)]
-    for block in blocks:
-        offset = block.pts_ms - start_ms
+    body = [b"", _number(0xE7, start_ms)]
+    for pts_ms, keyframe, data in blocks:
+        offset = pts_ms - start_ms
         if not 0 <= offset <= MAX_BLOCK_MS:
             raise ValueError(f"a block {offset} ms from its cluster's start cannot be written")
-        head = _BLOCK.pack(0x81, offset, 0x80 if block.keyframe else 0)
-        body += [b"\xa3", _size(len(head) + len(block.data)), head, block.data]
-    return _element(0x1F43B675, b"".join(body))
+        flags, size = 0x80 if keyframe else 0, _BLOCK.size + len(data)
+        if 127 <= size < 16_383:  # most are: the size takes two bytes
+            body += (_MIDDLING_BLOCK.pack(0xA3, 0x4000 | size, 0x81, offset, flags), data)
+        else:
+            body += (b"\xa3", _size(size), _BLOCK.pack(0x81, offset, flags), data)
+    body[0] = _CLUSTER + _size(sum(map(len, body)))
+    return b"".join(body)
 
 
 def _track(media: Sound | Picture) -> bytes:

@@ -69,6 +69,23 @@ def _read_vp8(payload: bytes | bytearray | memoryview) -> Vp8Descriptor:
     return Vp8Descriptor(at, start, key, picture_id, bits, tl0picidx, temporal_layer, sync, key_index, tl0_at, key_at)
 
 
+def vp8_data_offset(payload: bytes) -> int:
+    """`data_offset` of `read_vp8` alone, 0 where that gives None: all that the middle of a frame is asked for."""
+    size, at = len(payload), 1
+    if size < 4:
+        found = read_vp8(payload)
+        return 0 if found is None else found.data_offset
+    if payload[0] & 0x80:
+        flags, at = payload[1], 2
+        if flags & 0x80:
+            at = 4 if payload[2] & 0x80 else 3
+        if flags & 0x40:
+            at += 1
+        if flags & 0x30:
+            at += 1
+    return at if at < size else 0
+
+
 def vp8_size(frame: bytes | bytearray | memoryview) -> tuple[int, int] | None:
     """(width, height) in pixels of a whole VP8 key frame (RFC 6386 section 9.1), None for any other bytes."""
     if len(frame) < 10 or frame[0] & 1 or bytes(frame[3:6]) != b"\x9d\x01\x2a":

@@ -32,7 +32,6 @@ from mediaserver.recording.feed import (
     SessionRef,
     TrackInfo,
     encode_json,
-    encode_packet,
     encode_report,
     session_json,
 )
@@ -59,6 +58,8 @@ class FeedServer:
         self._ring = ring or FeedRing()
         self._sessions: dict[str, tuple[int, str]] = {}
         self._tracks: dict[int, str] = {}
+        self._recorded: set[int] = set()
+        """The tracks whose session is recorded now."""
         self._next_track = CONTROL_TRACK + 1
         self._listener: socket.socket | None = None
         self._connection: _Connection | None = None
@@ -100,6 +101,8 @@ class FeedServer:
         if order.recording == "off" or (known is not None and order.version < known[0]):
             return
         self._sessions[session_id] = (order.version, order.recording)
+        own = {number for number, session in self._tracks.items() if session == session_id}
+        self._recorded = self._recorded | own if order.recording == "on" else self._recorded - own
         self._control(Kind.ORDER, asdict(order))
 
     def session_event(self, session: SessionRef, event_type: str, data: dict[str, Any], utc_ms: int) -> None:
@@ -113,23 +116,24 @@ class FeedServer:
         self._next_track += 1
         self._ring.add_track(number)
         self._tracks[number] = session.session_id
+        if self._sessions.get(session.session_id, (0, "off"))[1] == "on":
+            self._recorded.add(number)
         body = {"session": session_json(session), "track": asdict(track), "number": number, "utc_ms": _now_ms()}
         self._control(Kind.OPEN, body)
         return number
 
     def packet(self, track_number: int, packet: bytes, arrival_utc_us: int) -> None:
         """Keep one whole decrypted RTP packet. Nothing is kept while the session is not recorded."""
-        if not self._recorded(track_number):
+        if track_number not in self._recorded:
             return
-        ring = self._ring
-        data = encode_packet(track_number, ring.next_number(track_number), packet, arrival_utc_us)
-        ring.append(track_number, data, arrival_utc_us, packet[2] << 8 | packet[3])
+        self._ring.append_packet(track_number, packet, arrival_utc_us)
         self.packets += 1
-        self._flush_soon()
+        if not self._flush_wanted:
+            self._flush_soon()
 
     def sender_report(self, track_number: int, ntp_seconds: float, rtp_timestamp: int, arrival_utc_us: int) -> None:
         """Keep the time pair of a Sender Report, from which the session clock is fitted."""
-        if not self._recorded(track_number):
+        if track_number not in self._recorded:
             return
         ring = self._ring
         number = ring.next_number(track_number)
@@ -141,6 +145,7 @@ class FeedServer:
         """The epoch ends: its publisher left, or will come back under another number."""
         if self._tracks.pop(track_number, None) is None:
             return
+        self._recorded.discard(track_number)
         self._control(Kind.CLOSE, {"number": track_number, "utc_ms": _now_ms()})
         self._ring.close_track(track_number)
 
@@ -154,10 +159,6 @@ class FeedServer:
             "kept_bytes": self._ring.kept_bytes,
             "unsent_records": self._ring.unsent_records,
         }
-
-    def _recorded(self, track_number: int) -> bool:
-        session_id = self._tracks.get(track_number)
-        return session_id is not None and self._sessions.get(session_id, (0, "off"))[1] == "on"
 
     def _control(self, kind: Kind, body: dict[str, Any]) -> None:
         number = self._ring.next_number(CONTROL_TRACK)

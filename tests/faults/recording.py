@@ -94,8 +94,7 @@ class Script:
 
     def take(self, data: bytes) -> None:
         """Give the recorder one record."""
-        for record in self._reader.feed(data):
-            self.recorder.take(record)
+        self._reader.pour(data, self.recorder.receive)
 
     def order(self, recording: str, *, version: int = 0) -> None:
         """What web orders."""

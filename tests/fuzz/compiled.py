@@ -10,6 +10,8 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from typing import Any
 
+from mediaserver.recording import feed, straight
+from mediaserver.recording.intake import Intake
 from mediaserver.rtp import packet as rtp
 from mediaserver.rtp import rtcp, transport_feedback
 from mediaserver.sfu import intake
@@ -153,9 +155,42 @@ def read_feedback(chance: random.Random) -> bytes:
     return data
 
 
+def take_feed(chance: random.Random) -> bytes:
+    """A feed of a sound and a picture that are recorded, broken somewhere, is taken as Python takes it."""
+    data, track = b"", chance.choice((1, 2))
+    for number in range(1, chance.randrange(2, 13)):
+        payload = b"\x78\x01" if track == 1 else mutated_bytes(chance, VP8)
+        packet = rtp.build(
+            payload_type=96,
+            sequence_number=number,
+            timestamp=number * 900,
+            ssrc=1,
+            payload=payload,
+            marker=number % 2 == 0,
+        )
+        whole = mutated_bytes(chance, [bytes(packet)]) if chance.random() < 0.3 else bytes(packet)
+        data += feed.encode_packet(track, number, whole, number * 20_000)
+    if chance.random() < 0.3:
+        data = mutated_bytes(chance, [data])
+    outcomes = []
+    for take in (straight.take, straight._python):
+        known = {
+            1: Intake(1, feed.TrackInfo("a", "p", "n", "", "mic", "audio", "opus", 48_000, 96, 1), lambda: 1),
+            2: Intake(2, feed.TrackInfo("b", "p", "n", "", "cam", "video", "vp8", 90_000, 96, 1), lambda: 1),
+        }
+        rest: list[feed.Record] = []
+        try:
+            end: int | str = take(data, known, 5, lambda record, now_us, rest=rest: rest.append(record))  # type: ignore[misc]
+        except feed.FeedFault as fault:
+            end = str(fault)
+        outcomes.append((end, rest, [(one.highest, one.wants_keyframe(5), one.drain()) for one in known.values()]))
+    assert outcomes[0] == outcomes[1]
+    return data
+
+
 def targets(first: Door, second: Door) -> dict[str, Callable[[random.Random], bytes]]:
     """All that meet the compiled plane alone; the two doors have keys of different suites."""
     return {
         "receive_gcm": first.receive, "send_gcm": first.send, "receive_cm": second.receive, "send_cm": second.send,
-        "store_packet": store_packet, "read_feedback": read_feedback,
+        "store_packet": store_packet, "read_feedback": read_feedback, "take_feed": take_feed,
     }  # fmt: skip

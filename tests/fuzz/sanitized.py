@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from mediaserver.native import build
+from mediaserver.recording import straight
 from mediaserver.shell import native_port, srtp
 
 FLAGS = ("-g", "-fsanitize=address,undefined", "-fno-sanitize-recover=all", "-fno-omit-frame-pointer")
@@ -77,6 +78,7 @@ def try_inputs(module: Any, inputs: int) -> None:
     assert functions is not None, "libsrtp's functions"
     module.use(*functions)
     native_port.use(module)
+    straight.use(module)
     for name, kept in _CORPUS:
         for data in corpus.kept(kept):
             corpus.replay(name, data)

@@ -1,0 +1,296 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * `mediaserver/recording/straight.py` in C: the feed is cut into records, and a packet that follows the one before (as
+ * `FrameAssembler.follows` says) is put in its place. Whatever is not so plain is called for in Python, on the same objects.
+ */
+#define PY_SSIZE_T_CLEAN
+#include "straight.h"
+#include "slots.h"
+#include <math.h>
+#include <stdint.h>
+#include <string.h>
+
+enum { HEAD = 17, OVERHEAD = HEAD - 4, ARRIVAL = 8, RTP_HEADER = 12, PACKET = 6 };
+#define EXACT (1LL << 53) /* integers below are doubles without rounding */
+
+enum Class { INTAKE, ASSEMBLER, PICTURES, VP8, SCALE, RECORD, CLASSES };
+enum Slot {
+    I_HIGHEST, I_UTC, I_AT, I_HEARD, I_PENDING, I_ASSEMBLER, I_SCALE, I_ORIGIN,
+    A_PICTURES, A_WAITING, A_NEXT, A_RTP_TIME, A_LAST_RTP,
+    P_DAMAGED, P_PIECES, P_RTP_TIME, P_PACKETS, P_BYTES, P_KEYFRAME, P_SYNCED,
+    S_ORIGIN, S_RTP_ORIGIN, S_RATE,
+    SLOTS,
+};
+
+static const struct {
+    enum Class class;
+    const char *name;
+} names[SLOTS] = {
+    {INTAKE, "highest"}, {INTAKE, "_utc_ms"}, {INTAKE, "_at_ms"}, {INTAKE, "_heard_us"}, {INTAKE, "_pending"},
+    {INTAKE, "_assembler"}, {INTAKE, "_scale"}, {INTAKE, "origin_utc_ms"},
+    {ASSEMBLER, "_pictures"}, {ASSEMBLER, "_waiting"}, {ASSEMBLER, "_next"}, {ASSEMBLER, "_rtp_time"}, {ASSEMBLER, "_last_rtp"},
+    {PICTURES, "damaged"}, {PICTURES, "_pieces"}, {PICTURES, "_rtp_time"}, {PICTURES, "_packets"}, {PICTURES, "_bytes"},
+    {PICTURES, "_keyframe"}, {PICTURES, "_synced"},
+    {SCALE, "origin_ms"}, {SCALE, "rtp_origin"}, {SCALE, "clock_rate"},
+};
+
+static Py_ssize_t offsets[SLOTS];
+static PyTypeObject *classes[CLASSES];
+static PyObject *fault_type, *kinds, *arrived_name, *sound_name, *ended_name;
+static long long record_bound, frame_bound, jump_ms;
+
+/* bind_straight((Intake, FrameAssembler, Pictures, Vp8Pictures, EpochScale, Record), FeedFault, {value: Kind},
+ * (MAX_RECORD_BYTES, MAX_FRAME_BYTES, JUMP_MS)): TypeError when they do not look as they did. */
+PyObject *bind_straight(PyObject *self, PyObject *args) {
+    PyObject *types[CLASSES], *fault, *named;
+    Py_ssize_t fresh[SLOTS];
+    long long bounds[3];
+    (void)self;
+    if (!PyArg_ParseTuple(args, "(O!O!O!O!O!O!)OO!(LLL)", &PyType_Type, &types[INTAKE], &PyType_Type, &types[ASSEMBLER],
+                          &PyType_Type, &types[PICTURES], &PyType_Type, &types[VP8], &PyType_Type, &types[SCALE], &PyType_Type,
+                          &types[RECORD], &fault, &PyDict_Type, &named, &bounds[0], &bounds[1], &bounds[2])) return NULL;
+    PyTypeObject *record = (PyTypeObject *)types[RECORD];
+    if (!PyType_IsSubtype(record, &PyTuple_Type) || record->tp_basicsize != PyTuple_Type.tp_basicsize ||
+        !PyType_IsSubtype((PyTypeObject *)types[VP8], (PyTypeObject *)types[PICTURES]) || !PyExceptionClass_Check(fault))
+        return PyErr_SetString(PyExc_TypeError, "Record is a named tuple, Vp8Pictures are Pictures"), NULL;
+    for (int i = 0; i < SLOTS; i++)
+        if ((fresh[i] = slot_offset(types[names[i].class], names[i].name)) < 0) return NULL;
+    if (!arrived_name && !(arrived_name = PyUnicode_InternFromString("arrived"))) return NULL;
+    if (!sound_name && !(sound_name = PyUnicode_InternFromString("sound"))) return NULL;
+    if (!ended_name && !(ended_name = PyUnicode_InternFromString("picture_ended"))) return NULL;
+    memcpy(offsets, fresh, sizeof offsets);
+    for (int i = 0; i < CLASSES; i++) Py_XSETREF(classes[i], (PyTypeObject *)Py_NewRef(types[i]));
+    Py_XSETREF(fault_type, Py_NewRef(fault));
+    Py_XSETREF(kinds, Py_NewRef(named));
+    record_bound = bounds[0], frame_bound = bounds[1], jump_ms = bounds[2];
+    Py_RETURN_NONE;
+}
+
+static unsigned get16(const uint8_t *at) { return (unsigned)at[0] << 8 | at[1]; }
+static uint32_t get32(const uint8_t *at) { return (uint32_t)get16(at) << 16 | get16(at + 2); }
+static uint64_t get64(const uint8_t *at) { return (uint64_t)get32(at) << 32 | get32(at + 4); }
+
+/* What lies in a slot, borrowed; NULL without an exception when nothing does. */
+static PyObject *in(PyObject *object, enum Slot slot) { return *(PyObject **)((char *)object + offsets[slot]); }
+
+/* Takes over the reference. */
+static void put(PyObject *object, enum Slot slot, PyObject *value) {
+    PyObject **place = (PyObject **)((char *)object + offsets[slot]), *old = *place;
+    *place = value;
+    Py_XDECREF(old);
+}
+
+/* The integer in a slot; 0 when there is none below EXACT. */
+static int number_in(PyObject *object, enum Slot slot, long long *value) {
+    PyObject *found = in(object, slot);
+    int over = 0;
+    if (!found || !PyLong_CheckExact(found)) return 0;
+    *value = PyLong_AsLongLongAndOverflow(found, &over);
+    return !over && *value > -EXACT && *value < EXACT;
+}
+
+typedef struct {
+    const uint8_t *bytes; /* the payload */
+    long size, data_at;   /* of VP8's data; 0 where they are missing */
+    long long rtp_time, kept_bytes, kept_packets, damaged;
+    double at_ms;
+    int marker, start;
+    PyObject *assembler, *pictures; /* borrowed; `pictures` is NULL for sound */
+} Plain;
+
+/* As payload.vp8_data_offset. */
+static long vp8_data(const uint8_t *p, long size) {
+    long at = 1;
+    if (p[0] & 0x80) {
+        int flags = p[1];
+        at = flags & 0x80 ? (p[2] & 0x80 ? 4 : 3) : 2;
+        at += (flags & 0x40 ? 1 : 0) + (flags & 0x30 ? 1 : 0);
+    }
+    return at < size ? at : 0;
+}
+
+/* What the picture's packet does to the frame that is put together; 0 where Python must look. */
+static int read_picture(Plain *p) {
+    PyObject *pictures = p->pictures;
+    if (p->size < 4 || !in(pictures, P_PIECES) || !PyList_CheckExact(in(pictures, P_PIECES)) || !in(pictures, P_SYNCED) ||
+        !number_in(pictures, P_PACKETS, &p->kept_packets) || !number_in(pictures, P_BYTES, &p->kept_bytes) ||
+        !number_in(pictures, P_DAMAGED, &p->damaged)) return 0;
+    p->data_at = vp8_data(p->bytes, p->size);
+    p->start = (p->bytes[0] & 0x1f) == 0x10;
+    return (p->start ? 0 : p->kept_bytes) + p->size <= frame_bound;
+}
+
+/* 1 when the packet follows all others of its track, on its clock, while none waits. Changes nothing. */
+static int follows(PyObject *intake, uint64_t number, uint64_t arrival, const uint8_t *b, long size, Plain *p) {
+    long long highest, next, known, origin_utc_ms, origin_ms, rtp_origin, rate;
+    PyObject *scale = in(intake, I_SCALE), *waiting, *pending = in(intake, I_PENDING);
+    long payload_at = RTP_HEADER;
+    p->assembler = in(intake, I_ASSEMBLER);
+    if (size <= RTP_HEADER || !p->assembler || !Py_IS_TYPE(p->assembler, classes[ASSEMBLER]) || !scale ||
+        !Py_IS_TYPE(scale, classes[SCALE]) || !pending || !PyList_CheckExact(pending) || number >= EXACT || arrival >= EXACT)
+        return 0;
+    waiting = in(p->assembler, A_WAITING), p->pictures = in(p->assembler, A_PICTURES);
+    if (!waiting || !PyDict_CheckExact(waiting) || PyDict_GET_SIZE(waiting) || !p->pictures ||
+        !number_in(intake, I_HIGHEST, &highest) || !number_in(intake, I_ORIGIN, &origin_utc_ms) ||
+        !number_in(p->assembler, A_NEXT, &next) || !number_in(p->assembler, A_RTP_TIME, &known) ||
+        !number_in(scale, S_ORIGIN, &origin_ms) || !number_in(scale, S_RTP_ORIGIN, &rtp_origin) ||
+        !number_in(scale, S_RATE, &rate) || rate <= 0) return 0;
+    if ((long long)number <= highest || get16(b + 2) != (unsigned)(next & 0xffff)) return 0;
+    if (b[0] == 0x90) {
+        if (size <= RTP_HEADER + 4) return 0;
+        payload_at += 4 + (long)get16(b + RTP_HEADER + 2) * 4;
+        if (size <= payload_at) return 0;
+    } else if (b[0] != 0x80) return 0;
+    p->rtp_time = known + (long long)(get32(b + 4) - (uint32_t)known + 0x80000000u) - 0x80000000LL;
+    long long ticks = p->rtp_time - rtp_origin;
+    if (ticks > EXACT / 1024 || ticks < -(EXACT / 1024)) return 0;
+    p->at_ms = (double)arrival / 1000.0 - (double)origin_utc_ms;
+    if (fabs((double)origin_ms + (double)(ticks * 1000) / (double)rate - p->at_ms) > (double)jump_ms) return 0;
+    p->marker = b[1] > 127, p->bytes = b + payload_at, p->size = size - payload_at;
+    if (p->pictures == Py_None) return p->pictures = NULL, 1;
+    return Py_IS_TYPE(p->pictures, classes[VP8]) && read_picture(p);
+}
+
+/* 0 with an exception. */
+static int call(PyObject *intake, PyObject *name, PyObject *const *rest, size_t count) {
+    PyObject *stack[6] = {NULL, intake};
+    memcpy(stack + 2, rest, count * sizeof *rest);
+    PyObject *done = PyObject_VectorcallMethod(name, stack + 1, (count + 1) | PY_VECTORCALL_ARGUMENTS_OFFSET, NULL);
+    Py_XDECREF(done);
+    return done != NULL;
+}
+
+/* Puts the piece to its frame, as Vp8Pictures.take: 1, or 2 when the frame is whole, or 0 with an exception. */
+static int add_piece(const Plain *p, PyObject *rtp_time) {
+    PyObject *pictures = p->pictures, *packets, *bytes, *piece;
+    long long kept_packets = p->start ? 0 : p->kept_packets, kept_bytes = p->start ? 0 : p->kept_bytes;
+    if (!p->data_at || (!p->start && (in(pictures, P_SYNCED) != Py_True || !kept_packets))) return 1;
+    packets = PyLong_FromLongLong(kept_packets + 1), bytes = PyLong_FromLongLong(kept_bytes + p->size - p->data_at);
+    piece = PyBytes_FromStringAndSize((const char *)p->bytes + p->data_at, p->size - p->data_at);
+    PyObject *fresh = p->start ? PyList_New(0) : NULL;
+    PyObject *damaged = p->start && p->kept_packets ? PyLong_FromLongLong(p->damaged + 1) : Py_NewRef(in(pictures, P_DAMAGED));
+    PyObject *pieces = p->start ? fresh : in(pictures, P_PIECES);
+    if (!packets || !bytes || !piece || !damaged || !pieces || PyList_Append(pieces, piece)) {
+        Py_XDECREF(packets), Py_XDECREF(bytes), Py_XDECREF(piece), Py_XDECREF(fresh), Py_XDECREF(damaged);
+        return 0;
+    }
+    Py_DECREF(piece);
+    put(pictures, P_PACKETS, packets);
+    put(pictures, P_BYTES, bytes);
+    put(pictures, P_DAMAGED, damaged);
+    if (p->start) {
+        put(pictures, P_PIECES, fresh);
+        put(pictures, P_RTP_TIME, Py_NewRef(rtp_time));
+        put(pictures, P_KEYFRAME, Py_NewRef(p->bytes[p->data_at] & 1 ? Py_False : Py_True));
+        put(pictures, P_SYNCED, Py_NewRef(Py_True));
+    }
+    return 1 + p->marker;
+}
+
+/* Takes a packet that follows; 0 with an exception. */
+static int follow(PyObject *intake, uint64_t number, uint64_t arrival, const Plain *p, PyObject *now_us) {
+    PyObject *sequence = Py_NewRef(in(p->assembler, A_NEXT)), *entry = NULL, *next = NULL;
+    PyObject *feed_number = PyLong_FromUnsignedLongLong(number), *rtp_time = PyLong_FromLongLong(p->rtp_time);
+    PyObject *utc_ms = PyLong_FromUnsignedLongLong(arrival / 1000), *at_ms = PyFloat_FromDouble(p->at_ms);
+    int good = 0;
+    next = PyLong_FromLongLong(PyLong_AsLongLong(sequence) + 1);
+    if (feed_number && rtp_time && utc_ms && at_ms && next) entry = PyTuple_Pack(2, feed_number, sequence);
+    if (entry && !PyList_Append(in(intake, I_PENDING), entry)) {
+        put(intake, I_HIGHEST, Py_NewRef(feed_number));
+        put(intake, I_UTC, Py_NewRef(utc_ms));
+        put(intake, I_AT, Py_NewRef(at_ms));
+        put(intake, I_HEARD, Py_NewRef(now_us));
+        put(p->assembler, A_NEXT, Py_NewRef(next));
+        put(p->assembler, A_RTP_TIME, Py_NewRef(rtp_time));
+        put(p->assembler, A_LAST_RTP, Py_NewRef(rtp_time));
+        if (p->pictures) {
+            int added = add_piece(p, rtp_time);
+            PyObject *given[] = {sequence, now_us};
+            good = added && (added == 1 || call(intake, ended_name, given, 2));
+        } else {
+            PyObject *payload = PyBytes_FromStringAndSize((const char *)p->bytes, p->size);
+            PyObject *given[] = {payload, rtp_time, sequence, now_us};
+            good = payload && call(intake, sound_name, given, 4);
+            Py_XDECREF(payload);
+        }
+    }
+    Py_DECREF(sequence);
+    Py_XDECREF(entry), Py_XDECREF(next), Py_XDECREF(feed_number), Py_XDECREF(rtp_time), Py_XDECREF(utc_ms), Py_XDECREF(at_ms);
+    return good;
+}
+
+/* Intake.arrived(number, packet, arrival, now); 0 with an exception. */
+static int arrived(PyObject *intake, uint64_t number, uint64_t arrival, const uint8_t *b, long size, PyObject *now_us) {
+    PyObject *given[] = {PyLong_FromUnsignedLongLong(number), PyBytes_FromStringAndSize((const char *)b, size),
+                         PyLong_FromUnsignedLongLong(arrival), now_us};
+    int good = given[0] && given[1] && given[2] && call(intake, arrived_name, given, 4);
+    Py_XDECREF(given[0]), Py_XDECREF(given[1]), Py_XDECREF(given[2]);
+    return good;
+}
+
+/* rest(Record, now_us); 0 with an exception. */
+static int other(const uint8_t *b, long end, uint32_t track, uint64_t number, PyObject *now_us, PyObject *rest) {
+    PyObject *value = PyLong_FromLong(b[4]), *kind = value ? PyDict_GetItemWithError(kinds, value) : NULL;
+    Py_XDECREF(value);
+    if (!kind) {
+        if (!PyErr_Occurred()) PyErr_SetString(fault_type, "a feed record has an unknown kind");
+        return 0;
+    }
+    PyObject *record = classes[RECORD]->tp_alloc(classes[RECORD], 4), *done;
+    if (!record) return 0;
+    PyObject *fields[] = {Py_NewRef(kind), PyLong_FromUnsignedLong(track), PyLong_FromUnsignedLongLong(number),
+                          PyBytes_FromStringAndSize((const char *)b + HEAD, end - HEAD)};
+    int good = 1;
+    for (int i = 0; i < 4; i++) {
+        PyTuple_SET_ITEM(record, i, fields[i]);
+        good = good && fields[i];
+    }
+    PyObject *given[] = {NULL, record, now_us};
+    done = good ? PyObject_Vectorcall(rest, given + 1, 2 | PY_VECTORCALL_ARGUMENTS_OFFSET, NULL) : NULL;
+    Py_DECREF(record);
+    Py_XDECREF(done);
+    return done != NULL;
+}
+
+/* One whole record; 0 with an exception. */
+static int one(const uint8_t *b, long end, PyObject *known, PyObject *now_us, PyObject *rest) {
+    uint32_t track = get32(b + 5);
+    uint64_t number = get64(b + 9);
+    PyObject *intake = NULL;
+    if (b[4] == PACKET && end >= HEAD + ARRIVAL) {
+        PyObject *key = PyLong_FromUnsignedLong(track);
+        if (!key) return 0;
+        intake = PyDict_GetItemWithError(known, key);
+        Py_DECREF(key);
+        if (!intake && PyErr_Occurred()) return 0;
+    }
+    if (!intake) return other(b, end, track, number, now_us, rest);
+    Plain p;
+    uint64_t arrival = get64(b + HEAD);
+    const uint8_t *packet = b + HEAD + ARRIVAL;
+    long size = end - HEAD - ARRIVAL;
+    Py_INCREF(intake);
+    int good = Py_IS_TYPE(intake, classes[INTAKE]) && follows(intake, number, arrival, packet, size, &p)
+                   ? follow(intake, number, arrival, &p, now_us)
+                   : arrived(intake, number, arrival, packet, size, now_us);
+    Py_DECREF(intake);
+    return good;
+}
+
+/* take_straight(data, known, now_us, rest): see recording/straight.py. */
+PyObject *take_straight(PyObject *self, PyObject *const *args, Py_ssize_t count) {
+    (void)self;
+    if (count != 4 || !fault_type || !PyBytes_Check(args[0]) || !PyDict_Check(args[1]) || !PyLong_Check(args[2]))
+        return PyErr_SetString(PyExc_TypeError, "take_straight(bytes, dict, int, callable), after bind_straight()"), NULL;
+    const uint8_t *bytes = (const uint8_t *)PyBytes_AS_STRING(args[0]);
+    Py_ssize_t size = PyBytes_GET_SIZE(args[0]), at = 0;
+    while (size - at >= HEAD) {
+        long long length = get32(bytes + at);
+        if (length < OVERHEAD || length > record_bound)
+            return PyErr_SetString(fault_type, "a feed record has an impossible length"), NULL;
+        if (length + 4 > size - at) break;
+        if (!one(bytes + at, (long)(length + 4), args[1], args[2], args[3])) return NULL;
+        at += length + 4;
+    }
+    return PyLong_FromSsize_t(at);
+}
