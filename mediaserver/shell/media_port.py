@@ -18,6 +18,7 @@ from typing import Any, Final, Protocol
 
 import structlog
 
+from mediaserver.sfu.lane import Lane
 from mediaserver.sfu.outbox import Outgoing
 from mediaserver.shell.srtp import MAX_PACKET_BYTES, OUT_BYTES, Buffer, Plain, Run, Srtp, fitting
 
@@ -135,8 +136,9 @@ class MediaPort:
             self._tcp.close()
             await self._tcp.wait_closed()
 
-    def assign(self, path: Path, owner: Any, srtp: Srtp | None) -> None:
-        """Media that comes on `path` is `owner`'s, under these keys; None while there are none."""
+    def assign(self, path: Path, owner: Any, srtp: Srtp | None, lane: Lane | None = None) -> None:
+        """Media that comes on `path` is `owner`'s, under these keys; None while there are none. The lane is for the
+        compiled plane."""
         self._owners[path] = srtp, owner
 
     def release(self, path: Path) -> None:
