@@ -95,6 +95,7 @@ enum Kind { OTHER = 0, RTP = 1, RTCP = 2, REFUSED = 3 };
 typedef struct {
     struct sockaddr_storage address;
     int size, kind;
+    double age_s; /* since the kernel took it, where the socket stamps */
     void *session;
     PyObject *entry; /* borrowed from the table, held by a reference of its own during the call */
 } Incoming;
@@ -104,10 +105,13 @@ static Incoming incoming[BATCH];
 
 static struct mmsghdr in_messages[BATCH];
 static struct iovec in_parts[BATCH];
+static _Alignas(struct cmsghdr) char in_controls[BATCH][64];
 
 static void prepare(int from, int to) {
     for (int i = from; i < to; i++) {
         in_messages[i].msg_hdr.msg_namelen = sizeof incoming[i].address;
+        in_messages[i].msg_hdr.msg_control = in_controls[i];
+        in_messages[i].msg_hdr.msg_controllen = sizeof in_controls[i];
         in_parts[i].iov_len = DATAGRAM;
     }
 }
@@ -118,6 +122,17 @@ static void prepare_once(void) {
         in_messages[i].msg_hdr = (struct msghdr){.msg_name = &incoming[i].address, .msg_iov = &in_parts[i], .msg_iovlen = 1};
     }
     prepare(0, BATCH);
+}
+
+/* How long ago the kernel took a message: 0 without a stamp, and for one that the clock's setting has made absurd. */
+static double age_of(struct msghdr *message) {
+    struct timespec now, then;
+    struct cmsghdr *c = message->msg_controllen ? CMSG_FIRSTHDR(message) : NULL;
+    if (!c || c->cmsg_level != SOL_SOCKET || c->cmsg_type != SCM_TIMESTAMPNS || c->cmsg_len < CMSG_LEN(sizeof then)) return 0;
+    memcpy(&then, CMSG_DATA(c), sizeof then);
+    clock_gettime(CLOCK_REALTIME, &now);
+    double age = (double)(now.tv_sec - then.tv_sec) + 1e-9 * (double)(now.tv_nsec - then.tv_nsec);
+    return age > 0 && age < 1 ? age : 0;
 }
 
 /* Reads a few first: most wake-ups bring one or two, and touching room for 64 costs more than a second call. */
@@ -133,6 +148,7 @@ static int read_batch(int fd) {
             Incoming *in = &incoming[i];
             in->size = (in_messages[i].msg_hdr.msg_flags & MSG_TRUNC) ? 0 : (int)in_messages[i].msg_len;
             in->kind = OTHER;
+            in->age_s = age_of(&in_messages[i].msg_hdr);
             in->session = NULL;
             in->entry = NULL;
             prepare(i, i + 1);
@@ -205,8 +221,10 @@ static PyObject *as_tuple(int i) {
     PyObject *path = in->entry ? Py_NewRef(PyTuple_GET_ITEM(in->entry, 2)) : path_of(&in->address);
     PyObject *kind = PyLong_FromLong(in->kind);
     PyObject *data = PyBytes_FromStringAndSize((char *)in_bytes[i], in->size);
-    PyObject *made = path && kind && data ? PyTuple_New(4) : NULL;
+    PyObject *age = PyFloat_FromDouble(in->age_s);
+    PyObject *made = path && kind && data && age ? PyTuple_New(5) : NULL;
     if (!made) {
+        Py_XDECREF(age);
         Py_DECREF(tag);
         Py_XDECREF(path);
         Py_XDECREF(kind);
@@ -217,10 +235,11 @@ static PyObject *as_tuple(int i) {
     PyTuple_SET_ITEM(made, 1, path);
     PyTuple_SET_ITEM(made, 2, kind);
     PyTuple_SET_ITEM(made, 3, data);
+    PyTuple_SET_ITEM(made, 4, age);
     return made;
 }
 
-/* receive(fd, table): [(tag or None, path, kind, data)] of the datagrams that are there, at most BATCH. `table` is
+/* receive(fd, table): [(tag or None, path, kind, data, seconds since it came)] of the datagrams that are there, at most BATCH. `table` is
  * {sockaddr bytes: (session address or 0, tag, path, lane or None)}. Media of a known address comes in clear as kind 1 (RTP) or 2
  * (RTCP), or as 3 when it is not authentic; all else as kind 0. OSError when the socket fails. */
 static PyObject *receive(PyObject *self, PyObject *args) {
@@ -637,7 +656,7 @@ static PyObject *relay(PyObject *self, PyObject *args) {
 static PyMethodDef methods[] = {
     {"use", use, METH_VARARGS, "use(protect, protect_rtcp, unprotect, unprotect_rtcp): addresses of libsrtp's functions"},
     {"sockaddr", sockaddr_of, METH_VARARGS, "sockaddr(host, port): the socket address of a numeric host, as bytes"},
-    {"receive", receive, METH_VARARGS, "receive(fd, table): [(tag, path, kind, data)] of the datagrams that are there"},
+    {"receive", receive, METH_VARARGS, "receive(fd, table): [(tag, path, kind, data, age)] of the datagrams that are there"},
     {"send", send_batch, METH_VARARGS, "send(fd, gso, packets, routes, rest): (sent, dropped, errno that turned GSO off or 0)"},
     {"pass_on", pass_on, METH_VARARGS, "pass_on(fd, gso, table, routes): one batch, as relay takes it"},
     {"relay", relay, METH_VARARGS, "relay(poll, seconds, fd, gso, table, routes): ordinary packets, until something else is ready"},

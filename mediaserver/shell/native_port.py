@@ -127,10 +127,10 @@ class NativePort(MediaPort):
             self._hand_on(left)
 
     def _read(self, udp: socket.socket) -> None:
-        if udp is self._udp:
-            passed = self._native.pass_on(udp.fileno(), self._gso, self._table, self._native_routes)
-            self._take_over(*self._account(passed))
-            return
+        passed = self._native.pass_on(udp.fileno(), self._gso, self._table, self._native_routes)
+        self._take_over(*self._account(passed))
+
+    def _read_feedback(self, udp: socket.socket) -> None:
         try:
             came = self._native.receive(udp.fileno(), self._table)
         except OSError as error:  # an ICMP answer to an earlier send; the socket is good
@@ -143,13 +143,13 @@ class NativePort(MediaPort):
         now = time.monotonic()
         host = self._host
         media = host.media
-        for owner, path, kind, data in came:
+        for owner, path, kind, data, age_s in came:
             if kind == _RTP:
                 media(owner, data, False, now)
             elif kind == _OTHER:
                 host.other(data, path, path)
             else:
-                media(owner, data if kind == _RTCP else None, kind == _RTCP, now)
+                media(owner, data if kind == _RTCP else None, kind == _RTCP, now - age_s)
 
     def send_media(self, packets: list[Outgoing]) -> None:
         """As the base class says, in one call for all transports."""
