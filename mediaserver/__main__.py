@@ -14,6 +14,7 @@ from aiohttp import web
 
 from mediaserver.shell.feed_server import FeedServer
 from mediaserver.shell.http import Door
+from mediaserver.shell.media_loop import MediaLoop
 from mediaserver.shell.native_port import PlaneMissing
 from mediaserver.shell.transport import Hub
 from storage.addresses import machine_addresses
@@ -102,7 +103,7 @@ async def _drained(door: Door, drain_s: float, stop: asyncio.Event) -> None:
 
 def main() -> int:
     """Exit status as `run_program` gives it."""
-    return run_program("mediaserver", run, (PlaneMissing, NotJoined))
+    return run_program("mediaserver", run, (PlaneMissing, NotJoined), MediaLoop)
 
 
 if __name__ == "__main__":

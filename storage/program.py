@@ -17,17 +17,22 @@ log = structlog.get_logger(__name__)
 
 
 def run_program(
-    name: str, run: Callable[[Settings], Coroutine[Any, Any, None]], refusals: tuple[type[Exception], ...] = ()
+    name: str,
+    run: Callable[[Settings], Coroutine[Any, Any, None]],
+    refusals: tuple[type[Exception], ...] = (),
+    loop: Callable[[], asyncio.AbstractEventLoop] | None = None,
 ) -> int:
     """Run until it returns. Exit status: 0 after a clean stop, 1 when the world does not let us run, 78 when a person
-    must change something first (wrong settings, or one of `refusals`, whose text is one sentence).
+    must change something first (wrong settings, or one of `refusals`, whose text is one sentence). `loop` makes the
+    event loop where an ordinary one will not do.
     """
 
     expected: tuple[type[Exception], ...] = (SettingsFault, *refusals)
     try:
         settings = load_settings()
         configure_logging(settings.log_level)
-        asyncio.run(run(settings))
+        with asyncio.Runner(loop_factory=loop) as runner:
+            runner.run(run(settings))
     except expected as fault:
         print(fault, file=sys.stderr)
         return EXIT_CONFIGURATION

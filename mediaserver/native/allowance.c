@@ -41,18 +41,37 @@ static double filled(double held, double per_s, double elapsed) {
     return full < more ? full : more;
 }
 
+static void fill(Allowance *a, double now) {
+    double elapsed = now - a->at;
+    if (elapsed <= 0) return;
+    a->at = now;
+    a->packets = filled(a->packets, a->packets_per_s, elapsed);
+    a->bytes = filled(a->bytes, a->bytes_per_s, elapsed);
+}
+
+/* For relay.c: whether `take` would say yes; 0 also for what is no bucket of ours. Filling it is no change: `take` would do
+ * the same first. */
+int allowance_would_take(PyObject *bucket, long size, double now) {
+    if (!bucket || !Py_IS_TYPE(bucket, &AllowanceType)) return 0;
+    Allowance *a = (Allowance *)bucket;
+    fill(a, now);
+    return a->packets >= 1 && a->bytes >= (double)size;
+}
+
+/* After allowance_would_take. */
+void allowance_pay(PyObject *bucket, long size, double now) {
+    Allowance *a = (Allowance *)bucket;
+    (void)now;
+    a->packets -= 1, a->bytes -= (double)size;
+}
+
 /* take(size, now): True when a packet may pass; it is then paid for. */
 static PyObject *take(PyObject *self, PyObject *const *args, Py_ssize_t count) {
     Allowance *a = (Allowance *)self;
     if (count != 2) return PyErr_SetString(PyExc_TypeError, "take(size, now)"), NULL;
     double size = PyFloat_AsDouble(args[0]), now = PyFloat_AsDouble(args[1]);
     if ((size == -1 || now == -1) && PyErr_Occurred()) return NULL;
-    double elapsed = now - a->at;
-    if (elapsed > 0) {
-        a->at = now;
-        a->packets = filled(a->packets, a->packets_per_s, elapsed);
-        a->bytes = filled(a->bytes, a->bytes_per_s, elapsed);
-    }
+    fill(a, now);
     if (a->packets < 1 || a->bytes < size) {
         a->refused++;
         Py_RETURN_FALSE;

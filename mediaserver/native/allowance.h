@@ -5,5 +5,8 @@
 
 extern PyTypeObject AllowanceType;
 
+int allowance_would_take(PyObject *bucket, long size, double now);
+void allowance_pay(PyObject *bucket, long size, double now);
+
 PyObject *bind_allowance(PyObject *self, PyObject *burst_s);
 #endif

@@ -14,13 +14,16 @@
 #include "intake.h"
 #include "meter.h"
 #include "outgoing.h"
+#include "relay.h"
 #include "straight.h"
 #include <arpa/inet.h>
 #include <errno.h>
 #include <netinet/in.h>
 #include <stdint.h>
 #include <string.h>
+#include <sys/epoll.h>
 #include <sys/socket.h>
+#include <time.h>
 
 enum {
     FEW = 4,              /* read by the first system call */
@@ -93,6 +96,7 @@ enum Kind { OTHER = 0, RTP = 1, RTCP = 2, REFUSED = 3 };
 typedef struct {
     struct sockaddr_storage address;
     int size, kind;
+    double age_s; /* since the kernel took it, where the socket stamps */
     void *session;
     PyObject *entry; /* borrowed from the table, held by a reference of its own during the call */
 } Incoming;
@@ -102,10 +106,13 @@ static Incoming incoming[BATCH];
 
 static struct mmsghdr in_messages[BATCH];
 static struct iovec in_parts[BATCH];
+static _Alignas(struct cmsghdr) char in_controls[BATCH][64];
 
 static void prepare(int from, int to) {
     for (int i = from; i < to; i++) {
         in_messages[i].msg_hdr.msg_namelen = sizeof incoming[i].address;
+        in_messages[i].msg_hdr.msg_control = in_controls[i];
+        in_messages[i].msg_hdr.msg_controllen = sizeof in_controls[i];
         in_parts[i].iov_len = DATAGRAM;
     }
 }
@@ -116,6 +123,17 @@ static void prepare_once(void) {
         in_messages[i].msg_hdr = (struct msghdr){.msg_name = &incoming[i].address, .msg_iov = &in_parts[i], .msg_iovlen = 1};
     }
     prepare(0, BATCH);
+}
+
+/* How long ago the kernel took a message: 0 without a stamp, and for one that the clock's setting has made absurd. */
+static double age_of(struct msghdr *message) {
+    struct timespec now, then;
+    struct cmsghdr *c = message->msg_controllen ? CMSG_FIRSTHDR(message) : NULL;
+    if (!c || c->cmsg_level != SOL_SOCKET || c->cmsg_type != SCM_TIMESTAMPNS || c->cmsg_len < CMSG_LEN(sizeof then)) return 0;
+    memcpy(&then, CMSG_DATA(c), sizeof then);
+    clock_gettime(CLOCK_REALTIME, &now);
+    double age = (double)(now.tv_sec - then.tv_sec) + 1e-9 * (double)(now.tv_nsec - then.tv_nsec);
+    return age > 0 && age < 1 ? age : 0;
 }
 
 /* Reads a few first: most wake-ups bring one or two, and touching room for 64 costs more than a second call. */
@@ -131,6 +149,7 @@ static int read_batch(int fd) {
             Incoming *in = &incoming[i];
             in->size = (in_messages[i].msg_hdr.msg_flags & MSG_TRUNC) ? 0 : (int)in_messages[i].msg_len;
             in->kind = OTHER;
+            in->age_s = age_of(&in_messages[i].msg_hdr);
             in->session = NULL;
             in->entry = NULL;
             prepare(i, i + 1);
@@ -161,8 +180,8 @@ static int look_up(PyObject *table, int count) {
         Py_DECREF(key);
         if (!entry && PyErr_Occurred()) return 0;
         if (!entry) continue;
-        if (!PyTuple_Check(entry) || PyTuple_GET_SIZE(entry) != 3) {
-            PyErr_SetString(PyExc_TypeError, "table entries are (session, tag, path)");
+        if (!PyTuple_Check(entry) || PyTuple_GET_SIZE(entry) != 4) {
+            PyErr_SetString(PyExc_TypeError, "table entries are (session, tag, path, lane)");
             return 0;
         }
         in->session = PyLong_AsVoidPtr(PyTuple_GET_ITEM(entry, 0));
@@ -203,8 +222,10 @@ static PyObject *as_tuple(int i) {
     PyObject *path = in->entry ? Py_NewRef(PyTuple_GET_ITEM(in->entry, 2)) : path_of(&in->address);
     PyObject *kind = PyLong_FromLong(in->kind);
     PyObject *data = PyBytes_FromStringAndSize((char *)in_bytes[i], in->size);
-    PyObject *made = path && kind && data ? PyTuple_New(4) : NULL;
+    PyObject *age = PyFloat_FromDouble(in->age_s);
+    PyObject *made = path && kind && data && age ? PyTuple_New(5) : NULL;
     if (!made) {
+        Py_XDECREF(age);
         Py_DECREF(tag);
         Py_XDECREF(path);
         Py_XDECREF(kind);
@@ -215,11 +236,12 @@ static PyObject *as_tuple(int i) {
     PyTuple_SET_ITEM(made, 1, path);
     PyTuple_SET_ITEM(made, 2, kind);
     PyTuple_SET_ITEM(made, 3, data);
+    PyTuple_SET_ITEM(made, 4, age);
     return made;
 }
 
-/* receive(fd, table): [(tag or None, path, kind, data)] of the datagrams that are there, at most BATCH. `table` is
- * {sockaddr bytes: (session address or 0, tag, path)}. Media of a known address comes in clear as kind 1 (RTP) or 2
+/* receive(fd, table): [(tag or None, path, kind, data, seconds since it came)] of the datagrams that are there, at most BATCH. `table` is
+ * {sockaddr bytes: (session address or 0, tag, path, lane or None)}. Media of a known address comes in clear as kind 1 (RTP) or 2
  * (RTCP), or as 3 when it is not authentic; all else as kind 0. OSError when the socket fails. */
 static PyObject *receive(PyObject *self, PyObject *args) {
     int fd, count, good;
@@ -450,18 +472,11 @@ static int sort_packets(PyObject *list, PyObject *routes, PyObject *rest, Packet
     return 1;
 }
 
-/* send(fd, gso, packets, routes, rest): protects and sends [(id, packet, is_rtcp)], in order for each id, where routes
- * is {id: (session address, sockaddr bytes)}; packets of other ids are appended to `rest`. Returns (sent, dropped, errno
- * that turned GSO off or 0). The kernel never blocks it. */
-static PyObject *send_batch(PyObject *self, PyObject *args) {
-    int fd, gso;
-    PyObject *list, *routes, *rest;
-    (void)self;
-    if (!PyArg_ParseTuple(args, "ipO!O!O!", &fd, &gso, &PyList_Type, &list, &PyDict_Type, &routes, &PyList_Type, &rest) ||
-        !ready()) return NULL;
+/* Protects and sends; 0 with an exception. What became of it is in `sender`. */
+static int send_list(int fd, int gso, PyObject *list, PyObject *routes, PyObject *rest) {
     Py_ssize_t count = PyList_GET_SIZE(list);
     Packet *packets = PyMem_Malloc((count ? count : 1) * sizeof *packets);
-    if (!packets) return PyErr_NoMemory();
+    if (!packets) return PyErr_NoMemory(), 0;
     int good = sort_packets(list, routes, rest, packets);
     if (good) {
         busy = 1;
@@ -474,14 +489,180 @@ static PyObject *send_batch(PyObject *self, PyObject *args) {
         busy = 0;
     }
     PyMem_Free(packets);
-    return good ? Py_BuildValue("(lli)", sender.sent, sender.dropped, sender.gso_errno) : NULL;
+    return good;
+}
+
+/* send(fd, gso, packets, routes, rest): protects and sends [(id, packet, is_rtcp)], in order for each id, where routes
+ * is {id: (session address, sockaddr bytes)}; packets of other ids are appended to `rest`. Returns (sent, dropped, errno
+ * that turned GSO off or 0). The kernel never blocks it. */
+static PyObject *send_batch(PyObject *self, PyObject *args) {
+    int fd, gso;
+    PyObject *list, *routes, *rest;
+    (void)self;
+    if (!PyArg_ParseTuple(args, "ipO!O!O!", &fd, &gso, &PyList_Type, &list, &PyDict_Type, &routes, &PyList_Type, &rest) ||
+        !ready()) return NULL;
+    if (!send_list(fd, gso, list, routes, rest)) return NULL;
+    return Py_BuildValue("(lli)", sender.sent, sender.dropped, sender.gso_errno);
+}
+
+/* ---- all the way ---- */
+
+/* Of one call of `relay` or `pass_on`. */
+typedef struct {
+    int fd, gso, gso_errno;
+    PyObject *table, *routes;
+    long received, sent, dropped;
+    PyObject *left, *rest, *wake; /* lists */
+    PyObject *fresh, *leaving;    /* lists: copies of the packets of one room, and what leaves of all */
+    PyObject *lane;               /* of `fresh`, borrowed from the table's entry */
+} Pass;
+
+static double seconds_now(void) {
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
+}
+
+/* Of the copies of one room: what leaves now goes to `leaving`. */
+static int settle(Pass *p, PyObject *now) {
+    if (!PyList_GET_SIZE(p->fresh)) return 1;
+    unsigned long asked = outgoing_decisions;
+    PyObject *arguments[3] = {p->fresh, relay_receivers(p->lane), now}, *leaves = outgoing(NULL, arguments, 3);
+    if (!leaves) return 0;
+    Py_ssize_t end = PyList_GET_SIZE(p->leaving);
+    int good = !PyList_SetSlice(p->leaving, end, end, leaves) &&
+               (asked == outgoing_decisions || !PyList_Append(p->wake, relay_flush(p->lane)));
+    Py_DECREF(leaves);
+    return good && !PyList_SetSlice(p->fresh, 0, PyList_GET_SIZE(p->fresh), NULL);
+}
+
+static int leave(Pass *p, int i) {
+    PyObject *one = as_tuple(i);
+    int good = one && !PyList_Append(p->left, one);
+    Py_XDECREF(one);
+    return good;
+}
+
+/* Takes a batch that is read and in clear; from the first packet on that is out of the ordinary, media goes to `left`. */
+static int take_batch(Pass *p, int count) {
+    double now = seconds_now();
+    PyObject *now_object = PyFloat_FromDouble(now);
+    int good = now_object != NULL, ordinary = 1;
+    for (int i = 0; good && i < count; i++) {
+        Incoming *in = &incoming[i];
+        PyObject *lane = in->entry ? PyTuple_GET_ITEM(in->entry, 3) : Py_None;
+        int taken = 0;
+        if (in->kind == RTP && ordinary && lane != Py_None) {
+            if (p->lane && relay_receivers(p->lane) != relay_receivers(lane)) good = settle(p, now_object);
+            p->lane = lane;
+            taken = good ? relay_forward(lane, in_bytes[i], in->size, now_object, now, p->fresh) : -1;
+        }
+        if (in->kind == RTP && !taken) ordinary = 0;
+        if (taken < 0 || (!taken && !leave(p, i))) good = 0;
+    }
+    good = good && (!p->lane || settle(p, now_object));
+    p->lane = NULL;
+    Py_XDECREF(now_object);
+    if (!good || !PyList_GET_SIZE(p->leaving)) return good;
+    good = send_list(p->fd, p->gso, p->leaving, p->routes, p->rest);
+    if (good) p->sent += sender.sent, p->dropped += sender.dropped;
+    if (good && sender.gso_errno) p->gso_errno = sender.gso_errno, p->gso = 0;
+    return good && !PyList_SetSlice(p->leaving, 0, PyList_GET_SIZE(p->leaving), NULL);
+}
+
+/* Reads and takes one batch; 0 with an exception. An ICMP answer to an earlier send is passed over: the socket is good. */
+static int take_some(Pass *p) {
+    int count, good;
+    busy = 1;
+    Py_BEGIN_ALLOW_THREADS;
+    count = read_batch(p->fd);
+    Py_END_ALLOW_THREADS;
+    busy = 0;
+    if (count <= 0) return 1;
+    p->received += count;
+    good = look_up(p->table, count);
+    if (good) {
+        busy = 1;
+        Py_BEGIN_ALLOW_THREADS;
+        unprotect_batch(count);
+        Py_END_ALLOW_THREADS;
+        busy = 0;
+    }
+    good = good && take_batch(p, count);
+    for (int i = 0; i < count; i++) Py_CLEAR(incoming[i].entry);
+    return good;
+}
+
+static int something_left(const Pass *p) {
+    return p->gso_errno || PyList_GET_SIZE(p->left) || PyList_GET_SIZE(p->rest) || PyList_GET_SIZE(p->wake);
+}
+
+static int begin_pass(Pass *p) {
+    p->left = PyList_New(0), p->rest = PyList_New(0), p->wake = PyList_New(0);
+    p->fresh = PyList_New(0), p->leaving = PyList_New(0);
+    return p->left && p->rest && p->wake && p->fresh && p->leaving;
+}
+
+static PyObject *end_pass(Pass *p, int good) {
+    PyObject *made = good ? Py_BuildValue("(llliOOO)", p->received, p->sent, p->dropped, p->gso_errno, p->left, p->rest, p->wake)
+                          : NULL;
+    Py_XDECREF(p->left);
+    Py_XDECREF(p->rest);
+    Py_XDECREF(p->wake);
+    Py_XDECREF(p->fresh);
+    Py_XDECREF(p->leaving);
+    return made;
+}
+
+/* pass_on(fd, gso, table, routes): one batch, as `relay` takes it. */
+static PyObject *pass_on(PyObject *self, PyObject *args) {
+    Pass p = {0};
+    (void)self;
+    if (!PyArg_ParseTuple(args, "ipO!O!", &p.fd, &p.gso, &PyDict_Type, &p.table, &PyDict_Type, &p.routes) || !ready()) return NULL;
+    int good = begin_pass(&p) && take_some(&p);
+    return end_pass(&p, good);
+}
+
+/* Waits at most until `until`: 1 when the socket is ready and nothing else, 0 when something else is or the time is over,
+ * -1 to wait on. */
+static int wait_for(int poll, int fd, double until) {
+    struct epoll_event ready_now[2];
+    double left = until - seconds_now();
+    if (left < 0) return 0;
+    int count = epoll_wait(poll, ready_now, 2, left > 3600 ? 3600000 : (int)(left * 1000) + 1);
+    return count == 1 && ready_now[0].data.fd == fd ? 1 : count == 0 ? -1 : 0;
+}
+
+/* relay(poll, seconds, fd, gso, table, routes): takes what comes at the socket `fd`, as long as nothing else is ready at the
+ * epoll `poll`, no time is over and every packet is an ordinary one. Then (received, sent, dropped, errno that turned GSO
+ * off or 0, datagrams for Python as `receive` gives them, packets without a route, what is to be called). */
+static PyObject *relay(PyObject *self, PyObject *args) {
+    Pass p = {0};
+    int poll, found = 1, good;
+    double seconds;
+    (void)self;
+    if (!PyArg_ParseTuple(args, "idipO!O!", &poll, &seconds, &p.fd, &p.gso, &PyDict_Type, &p.table, &PyDict_Type, &p.routes) ||
+        !ready()) return NULL;
+    double until = seconds_now() + seconds;
+    good = begin_pass(&p);
+    while (good && found && !something_left(&p)) {
+        Py_BEGIN_ALLOW_THREADS;
+        found = wait_for(poll, p.fd, until);
+        Py_END_ALLOW_THREADS;
+        if (found > 0) good = take_some(&p);
+    }
+    return end_pass(&p, good);
 }
 
 static PyMethodDef methods[] = {
     {"use", use, METH_VARARGS, "use(protect, protect_rtcp, unprotect, unprotect_rtcp): addresses of libsrtp's functions"},
     {"sockaddr", sockaddr_of, METH_VARARGS, "sockaddr(host, port): the socket address of a numeric host, as bytes"},
-    {"receive", receive, METH_VARARGS, "receive(fd, table): [(tag, path, kind, data)] of the datagrams that are there"},
+    {"receive", receive, METH_VARARGS, "receive(fd, table): [(tag, path, kind, data, age)] of the datagrams that are there"},
     {"send", send_batch, METH_VARARGS, "send(fd, gso, packets, routes, rest): (sent, dropped, errno that turned GSO off or 0)"},
+    {"pass_on", pass_on, METH_VARARGS, "pass_on(fd, gso, table, routes): one batch, as relay takes it"},
+    {"relay", relay, METH_VARARGS, "relay(poll, seconds, fd, gso, table, routes): ordinary packets, until something else is ready"},
+    {"bind_relay", bind_relay, METH_VARARGS, "bind_relay(classes, ...): remember their slots"},
+    {"forward_received", (PyCFunction)(void (*)(void))forward_received, METH_FASTCALL, "forward_received(lane, packet, now, out)"},
     {"bind_fanout", bind_fanout, METH_VARARGS, "bind_fanout(Downlink, Span, Stored, Port): remember their slots"},
     {"fan_out", (PyCFunction)(void (*)(void))fan_out, METH_FASTCALL, "fan_out(out, downlinks, stored): see sfu/fanout.py"},
     {"read_feedback", read_feedback, METH_O, "read_feedback(body): see rtp/transport_feedback.py"},

@@ -131,20 +131,32 @@ static PyObject *header_of(const Head *h) {
     return made;
 }
 
+static long number_of(const Head *h, long wanted) {
+    long at = h->extension, offset, length;
+    int id;
+    while (wanted && next_element(h, &at, &id, &offset, &length))
+        if (id == wanted && length >= 2) return (long)get16(h->bytes + offset);
+    return -1;
+}
+
+/* For relay.c: 0 when the bytes are no packet. */
+int intake_brief(const uint8_t *bytes, long size, long number_id, Brief *brief) {
+    Head h = {.bytes = bytes, .size = size};
+    if (size > 65535 || !stored_type || !read_head(&h)) return 0;
+    *brief = (Brief){h.number, h.timestamp, h.ssrc, h.payload_type, number_of(&h, number_id)};
+    return 1;
+}
+
 /* read_received(packet, id): (Header, transport-wide number or -1), None when it is no packet. */
 PyObject *read_received(PyObject *self, PyObject *const *args, Py_ssize_t count) {
     Head h;
     (void)self;
     if (count != 2 || !header_type) return PyErr_SetString(PyExc_TypeError, "read_received(packet, id), after bind_intake()"), NULL;
-    long wanted = PyLong_AsLong(args[1]), number = -1, at, offset, length;
-    int id;
+    long wanted = PyLong_AsLong(args[1]);
     if ((wanted == -1 && PyErr_Occurred()) || !bytes_of(args[0], &h)) return NULL;
     if (!read_head(&h)) Py_RETURN_NONE;
-    at = h.extension;
-    while (wanted && number < 0 && next_element(&h, &at, &id, &offset, &length))
-        if (id == wanted && length >= 2) number = (long)get16(h.bytes + offset);
     PyObject *header = header_of(&h);
-    return header ? Py_BuildValue("(Nl)", header, number) : NULL;
+    return header ? Py_BuildValue("(Nl)", header, number_of(&h, wanted)) : NULL;
 }
 
 /* ---- storing ---- */
@@ -296,7 +308,7 @@ static PyObject *stored_of(PyObject *common, const Head *h, const Described *d, 
 
 /* The packet for all receivers, and what it is; *described is cleared where Python has to say that. */
 static PyObject *store(const Head *h, const Extensions *x, PyObject *extended, PyObject *arrival, double now, int payload_type,
-                       int numbered, enum Reader reader, int *described) {
+                       int numbered, enum Reader reader, int *described, long *temporal) {
     long words = (x->body + 3) / 4, payload_at = HEADER + BLOCK_HEAD + words * 4, size = h->end - h->payload;
     PyObject *common = PyByteArray_FromStringAndSize(NULL, payload_at + size);
     if (!common) return NULL;
@@ -312,6 +324,7 @@ static PyObject *store(const Head *h, const Extensions *x, PyObject *extended, P
     else if (reader == VP8 && read_vp8(h->bytes + h->payload, size, &d) && d.keyframe) *described = 0; /* its size is news */
     else if (reader == BY_PYTHON) *described = 0;
     if (!*described) memset(&d, 0, sizeof d);
+    *temporal = d.temporal;
     int framed = descriptor_at && x->descriptor && PyBytes_GET_SIZE(x->descriptor) >= 3;
     return stored_of(common, h, &d, extended, arrival, payload_at, framed ? descriptor_at + 1 : 0);
 }
@@ -331,9 +344,10 @@ PyObject *store_received(PyObject *self, PyObject *const *args, Py_ssize_t count
     if (!read_head(&h) || payload_type < 0 || payload_type > 127 || !(now >= 0 && now < 1e12))
         return PyErr_SetString(PyExc_ValueError, "no packet, or of no time"), NULL;
     int good = sort_extensions(&h, args[6], level_id, descriptor_id, &x), described = 0;
+    long temporal;
     PyObject *descriptor = x.descriptor;
     PyObject *stored = good ? store(&h, &x, args[1], args[2], now, (int)payload_type, args[4] == Py_True,
-                                    (enum Reader)reader, &described)
+                                    (enum Reader)reader, &described, &temporal)
                             : NULL;
     PyObject *level = x.level < 0 ? Py_NewRef(Py_None) : PyLong_FromLong(x.level);
     PyObject *found = stored && level ? PyTuple_Pack(4, stored, level, descriptor ? descriptor : Py_None,
@@ -344,3 +358,23 @@ PyObject *store_received(PyObject *self, PyObject *const *args, Py_ssize_t count
     Py_XDECREF(descriptor);
     return found;
 }
+
+/* For relay.c, as store_received: a Stored, its audio level (unchanged without one) and temporal layer; *described is cleared
+ * where Python has to say what it is. NULL with an exception. */
+PyObject *intake_keep(const uint8_t *bytes, long size, PyObject *ids, long level_id, long descriptor_id, PyObject *extended,
+                      PyObject *now_object, double now, int payload_type, int numbered, int reader, long *level,
+                      long *temporal, int *described) {
+    static Extensions x;
+    Head h = {.bytes = bytes, .size = size};
+    if (size > 65535 || !stored_type || !read_head(&h) || !(now >= 0 && now < 1e12))
+        return PyErr_SetString(PyExc_ValueError, "no packet, or of no time"), NULL;
+    int good = sort_extensions(&h, ids, level_id, descriptor_id, &x);
+    PyObject *stored = good ? store(&h, &x, extended, now_object, now, payload_type, numbered, (enum Reader)reader, described,
+                                    temporal)
+                            : NULL;
+    Py_CLEAR(x.descriptor);
+    if (x.level >= 0) *level = x.level;
+    return stored;
+}
+
+long stored_bytes(PyObject *stored) { return (long)PyByteArray_GET_SIZE(*(PyObject **)((char *)stored + offsets[S_PACKET])); }

@@ -20,6 +20,7 @@ static const struct {
 static Py_ssize_t offsets[PLACES];
 static PyTypeObject *classes[2];
 static PyObject *decide_name;
+unsigned long outgoing_decisions;
 static double burst_s;
 
 /* bind_outgoing(Receiver, Pacer, BURST_S): remember where their slots lie. TypeError when one is not a slot. */
@@ -64,6 +65,7 @@ static int passes(PyObject *receiver, PyObject *packet, double now) {
 }
 
 static int decide(PyObject *receiver, PyObject *item, PyObject *now) {
+    outgoing_decisions++;
     PyObject *said = PyObject_CallMethodObjArgs(receiver, decide_name, item, now, NULL);
     int leaves = said ? PyObject_IsTrue(said) : -1;
     Py_XDECREF(said);

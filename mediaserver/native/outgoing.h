@@ -3,6 +3,8 @@
 #define VIDEOHOME_OUTGOING_H
 #include <Python.h>
 
+extern unsigned long outgoing_decisions; /* how often Python was asked */
+
 PyObject *bind_outgoing(PyObject *self, PyObject *args);
 PyObject *outgoing(PyObject *self, PyObject *const *args, Py_ssize_t count);
 #endif

@@ -16,6 +16,8 @@ MAX_TEMPORAL = 4
 class Activity:
     """Arrivals of one stream. Layer 0 is the lowest, its first packet makes it live."""
 
+    __slots__ = ("_begun", "_bytes", "_gone_s", "_last", "_layers", "_rates", "_settles_s", "_window_at")
+
     def __init__(self, layer: int) -> None:
         self._settles_s = UPPER_SETTLES_S if layer else 0.0
         self._gone_s = GONE_S[min(layer, 2)]

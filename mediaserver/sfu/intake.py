@@ -14,8 +14,6 @@ from mediaserver.sfu.stored import OUR_IDS, Stored, extension_block
 from mediaserver.sfu.uplink import Uplink
 
 Packet = bytes | bytearray
-_READERS = {"opus": 1, "vp8": 2}
-"""Codecs whose packets the compiled plane describes itself, but for key frames."""
 
 
 def _read(packet: Packet, number_id: int) -> tuple[rtp.Header, int] | None:
@@ -85,14 +83,13 @@ def store(
     level (RFC 6464), None without one."""
     if _module is None:
         return _store(producer, uplink, packet, header, extended, now, red)
-    codec = uplink.codec
     stored, level, descriptor, described = _module.store_received(
         packet,
         extended,
         now,
-        codecs.RED_PAYLOAD_TYPE if red else producer.parameters.codec.payload_type,
-        codec.kind == "video",
-        _READERS.get(codec.name, 0),
+        codecs.RED_PAYLOAD_TYPE if red else producer.gives,
+        producer.numbered,
+        producer.reader,
         producer.extension_ids,
         producer.level_id,
         producer.descriptor_id,

@@ -46,6 +46,8 @@ class _Wanted:
 class NackGenerator:
     """Missing extended sequence numbers of one stream."""
 
+    __slots__ = ("_missing", "_reorder_s", "_took", "fresh", "given_up", "lost", "repaired", "requested", "rtt_s")
+
     def __init__(self) -> None:
         self._missing: dict[int, _Wanted] = {}
         self._reorder_s = 0.0

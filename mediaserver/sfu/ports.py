@@ -23,7 +23,11 @@ MAX_SSRCS = 32
 """SSRCs learned on one transport; a sender of more is not a browser."""
 
 
-@dataclass(eq=False)
+READERS = {"opus": 1, "vp8": 2}
+"""Codecs whose packets the compiled plane describes itself, but for key frames."""
+
+
+@dataclass(eq=False, slots=True)
 class Producer:
     """What a peer publishes under one source."""
 
@@ -40,6 +44,14 @@ class Producer:
     """The publisher's id of the audio level, 0 without one."""
     descriptor_id: int
     """The publisher's id of the dependency descriptor, 0 without one."""
+    takes: int
+    """Payload type of its packets,"""
+    gives: int
+    """and of those that receivers get."""
+    reader: int
+    """Of `READERS`; 0 for none."""
+    numbered: bool
+    """Its packets carry transport-wide numbers to receivers: those of pictures."""
     voice: Voice | None = None
     """None: not a microphone, or without levels; always forwarded then."""
     silent: bool = False
@@ -93,6 +105,10 @@ def make_producer(
         {ids[uri]: codecs.EXTENSION_IDS[uri] for uri in codec.passed_extensions if uri in ids},
         ids.get(codecs.AUDIO_LEVEL_URI, 0),
         ids.get(codecs.DEPENDENCY_DESCRIPTOR_URI, 0),
+        parameters.payload_type,
+        codec.payload_type,
+        READERS.get(codec.name, 0),
+        kind == "video",
         voice,
     )
 

@@ -16,7 +16,7 @@ from mediaserver.errors import PeerFault
 from mediaserver.rtp import codecs, rtcp
 from mediaserver.rtp.clock import utc_from_ntp
 from mediaserver.rtp.transport_feedback import TransportFeedback
-from mediaserver.sfu import allowance, tap
+from mediaserver.sfu import allowance, lane, tap
 from mediaserver.sfu.bandwidth.control import Bandwidth
 from mediaserver.sfu.bandwidth.view import View
 from mediaserver.sfu.consumers import Consumers, describe
@@ -44,7 +44,9 @@ from mediaserver.sfu.reports import Reports
 from mediaserver.sfu.speakers import TOP, Speakers
 
 TICK_S = 0.01
-"""How often due work is looked for while media may flow."""
+"""How often due work is looked for while something is missing, waits, or is tried out."""
+CALM_TICK_S = 0.02
+"""How often else: a wake-up costs more than most of what there is to do in it."""
 REVIEW_S = 0.1
 """How often layers, speakers and the recorded layer are looked at."""
 SOURCES: dict[str, Kind] = {"mic": "audio", "cam": "video", "screen": "video", "screen_audio": "audio"}
@@ -88,6 +90,7 @@ class Room:
         self._wallclock_offset_s = wallclock_offset_s
         self._peers: dict[str, _Peer] = {}
         self._ports: dict[str, Port] = {}
+        self._lanes: dict[str, lane.Lane] = {}
         self._producers: dict[str, Producer] = {}
         self._count = 0
         self._outbox = Outbox()
@@ -145,6 +148,7 @@ class Room:
             raise PeerFault("transport_exists")
         port = Port(transport_id, peer_id, direction, only, peer.limit)
         peer.ports[transport_id] = self._ports[transport_id] = port
+        self._lanes[transport_id] = lane.Lane(self, port, self._bandwidth.receivers, self._tap)
         port.receives_red = receives_red
         if direction == "recv":
             for producer in self._producers.values():
@@ -183,6 +187,7 @@ class Room:
 
     def _end_port(self, port: Port) -> None:
         self._ports.pop(port.transport_id, None)
+        self._lanes.pop(port.transport_id, None)
         self._bandwidth.detach(port)
         for producer in list(port.producers.values()):
             self._end_producer(producer)
@@ -274,6 +279,7 @@ class Room:
         for port in peer.ports.values() if peer else []:
             if port.direction == "recv":
                 self._bandwidth.view(port, view, now)
+        self._hurry(now)
 
     def silence_producer(self, producer_id: str, silenced: bool, now: float) -> None:
         """Muted by the host: whatever the publisher sends from now on reaches nobody, the record included.
@@ -357,15 +363,22 @@ class Room:
             return []
         return [describe(self._producers[downlink.producer_id], downlink) for downlink in port.downlinks.values()]
 
+    def lane_of(self, transport_id: str) -> lane.Lane | None:
+        """What the compiled plane needs of a transport to take its ordinary packets by itself; None for unknown ids."""
+        return self._lanes.get(transport_id)
+
     def receive_rtp(self, transport_id: str, packet: bytes | bytearray, now: float) -> None:
         """A decrypted RTP packet from the network. Never raises on bad bytes."""
         port = self._ports.get(transport_id)
         if port is None:
             return
         self._now = now
+        if lane.forward is not None and lane.forward(self._lanes[transport_id], packet, now, self._outbox.packets):
+            return
         self._plane.receive(port, packet, now)
         if self._plane.gap:
             self._plane.gap = False
+            self._hurry(now)
             self._outbox.packets += [(transport_id, bytearray(data), True) for data in self._reports.urgent(port, now)]
 
     def receive_rtcp(self, transport_id: str, packet: bytes | bytearray, now: float) -> None:
@@ -408,6 +421,7 @@ class Room:
         if isinstance(report, rtcp.KeyframeRequest):
             if downlink.uplink is not None:
                 downlink.uplink.want_keyframe(now)
+                self._hurry(now)
             return
         resend = downlink.answer_nack(report.sequence_numbers, now)
         self._outbox.packets += [(port.transport_id, copy, False) for copy in resend]
@@ -425,11 +439,12 @@ class Room:
         if self._tick_at is None or now < self._tick_at:
             return
         self._now = now
-        live = False
+        live = restless = False
         for port in self._ports.values():
             if not port.up:
                 continue
             live = True
+            restless = restless or port.link.generous
             if port.downlinks and (port.link.generous or now >= port.link.next_look_at):
                 self._repair(port, now)
             if port.direction == "send":
@@ -439,10 +454,20 @@ class Room:
             else:
                 continue
             self._outbox.packets += [(port.transport_id, bytearray(data), True) for data in due]
-        self._tick_at = now + TICK_S if live else None
         if now >= self._review_at:
             self._review(now)
         self._released += self._bandwidth.tick(now)
+        restless = restless or self._bandwidth.restless or not self._content()
+        self._tick_at = now + (TICK_S if restless else CALM_TICK_S) if live else None
+
+    def _content(self) -> bool:
+        """No publisher has to be asked for anything."""
+        return all(uplink.content for producer in self._producers.values() for uplink in producer.uplinks)
+
+    def _hurry(self, now: float) -> None:
+        """Something is to be done sooner than a calm room looks."""
+        if self._tick_at is not None:
+            self._tick_at = min(self._tick_at, now + TICK_S)
 
     def _repair(self, port: Port, now: float) -> None:
         """Repeat unasked what is worth it, and tell how long to wait for repair."""
@@ -485,11 +510,18 @@ class Room:
         producer = self._producers.get(producer_id)
         if producer is not None:
             self._tap.keyframe(producer, now)
+            self._hurry(now)
 
     def drain_packets(self) -> list[Outgoing]:
         """(transport_id, plain packet, is_rtcp) to protect and send, in order; each packet is the caller's own."""
         released, self._released = self._released, []
-        return released + self._bandwidth.outgoing(self._outbox.take_packets(), self._now)
+        packets = self._outbox.take_packets()
+        if packets:
+            count = len(packets)
+            packets = self._bandwidth.outgoing(packets, self._now)
+            if len(packets) < count:
+                self._hurry(self._now)  # the rest of a burst waits for its turn
+        return released + packets if released else packets
 
     def drain_events(self) -> list[Event]:
         """What happened since the last call, in order."""

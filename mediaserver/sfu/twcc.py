@@ -15,13 +15,16 @@ MAX_PACKETS = 512
 """Status symbols in one feedback packet."""
 MAX_PENDING = 4096
 """Arrivals kept between two feedbacks; more are dropped from the oldest, which then reads as loss."""
-_TICKS_PER_S = 4000
+TICKS_PER_S = 4000
+"""Arrival times count in 250 us."""
 _TICKS_PER_REFERENCE = 256
 _NOT_RECEIVED, _SMALL, _LARGE = 0, 1, 2
 
 
 class TwccReceiver:
     """Arrival times of one transport's packets until they are reported."""
+
+    __slots__ = ("_arrivals", "_count", "_highest", "_reported", "came", "expected")
 
     def __init__(self) -> None:
         self._arrivals: dict[int, int] = {}  # extended number -> tick of 250 us
@@ -41,7 +44,7 @@ class TwccReceiver:
             self._highest = max(highest, extended)
         if len(self._arrivals) >= MAX_PENDING:
             del self._arrivals[next(iter(self._arrivals))]
-        self._arrivals.setdefault(extended, int(now * _TICKS_PER_S))
+        self._arrivals.setdefault(extended, int(now * TICKS_PER_S))
 
     def feedback(self, sender_ssrc: int, media_ssrc: int) -> list[bytes]:
         """RTCP packets that report everything that came since the last call; empty when nothing did."""

@@ -40,10 +40,52 @@ TROUBLED_S = 6.0
 
 
 class Uplink:
-    """Counting, ring and repair of one received SSRC: one layer of a producer, `layer` 0 being the lowest."""
+    """Counting, ring and repair of one received SSRC: one layer of a producer, `layer` 0 being the lowest. The compiled
+    plane reads and writes what an ordinary packet changes."""
+
+    __slots__ = (
+        "_candidate",
+        "_expected_before",
+        "_first",
+        "_jitter",
+        "_keyframe_asked_at",
+        "_keyframe_urgent",
+        "_keyframe_wanted_at",
+        "_lost_before",
+        "_ring",
+        "_size",
+        "_transit",
+        "activity",
+        "bytes",
+        "clock_rate",
+        "codec",
+        "describer",
+        "downlinks",
+        "duplicates",
+        "highest",
+        "jumps",
+        "key_at",
+        "key_time",
+        "keyframe_requests",
+        "keyframes",
+        "layer",
+        "limit",
+        "meter",
+        "nack",
+        "packets",
+        "report",
+        "report_at",
+        "rtx_empty",
+        "rtx_packets",
+        "rtx_ssrc",
+        "ssrc",
+        "strays",
+        "swamped_at",
+        "too_old",
+    )
 
     def __init__(self, codec: Codec, layer: int = 0) -> None:
-        self.codec, self.layer = codec, layer
+        self.codec, self.layer, self.clock_rate = codec, layer, codec.clock_rate
         self.downlinks: tuple[Downlink, ...] = ()
         """Those that are fed from this layer now. Copy on write: the per-packet loop walks it."""
         self.activity = Activity(layer)

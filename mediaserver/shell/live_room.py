@@ -64,6 +64,7 @@ class LiveRoom:
         """Transports whose consent has run out."""
         self._tracks: dict[str, int] = {}
         self._timer: asyncio.TimerHandle | None = None
+        self._timer_at = 0.0
         self._flush = self.flush
         self._reports: list[tuple[str, bytes, float]] = []
         self._liveness = asyncio.get_running_loop().call_later(LIVENESS_EVERY_S, self._look_after)
@@ -220,8 +221,15 @@ class LiveRoom:
         transport.on_rtp = lambda data, is_rtcp, now: self._media(client, transport_id, data, is_rtcp, now)
         client.transports[key or direction] = self._transports[transport_id] = transport
         self._room.add_transport(transport_id, client.peer_id, direction, only=only, now=time.monotonic())
+        self._set_lane(transport)
         self._hub.add(transport)
         return transport
+
+    def _set_lane(self, transport: Transport) -> None:
+        """Packets that are renumbered on their way out must come through here."""
+        transport.lane = None if self._renumberings else self._room.lane_of(transport.transport_id)
+        if transport.lane is not None:
+            transport.lane.flush = self._flush
 
     def remove_transport(self, client: Client, key: str) -> None:
         """End one transport of the client, with what it published or received. An unknown key is ignored."""
@@ -235,12 +243,19 @@ class LiveRoom:
 
     def _forget(self, transport: Transport) -> None:
         self._transports.pop(transport.transport_id, None)
-        self._renumberings.pop(transport.transport_id, None)
+        if self._renumberings.pop(transport.transport_id, None) is not None:
+            self._set_lanes()
         self._unheard.discard(transport.transport_id)
 
     def renumber(self, transport: Transport, numbers: Renumbering) -> None:
         """Everything that is sent on this transport gets these numbers."""
         self._renumberings[transport.transport_id] = numbers
+        self._set_lanes()
+
+    def _set_lanes(self) -> None:
+        for transport in self._transports.values():
+            self._set_lane(transport)
+            self._hub.assign(transport)
 
     def show(self, client: Client, consumer_ids: Iterable[str]) -> None:
         """A receiver that cannot say what it shows wants all of these large, as far as its link carries them."""
@@ -417,9 +432,11 @@ class LiveRoom:
         for event in self._room.drain_events():
             self._handle(event)
         deadline = self._room.next_deadline()
-        if deadline is not None and self._timer is None:
+        if deadline is not None and (self._timer is None or deadline < self._timer_at):
+            if self._timer is not None:
+                self._timer.cancel()
             delay = max(0.0, deadline - time.monotonic())
-            self._timer = asyncio.get_running_loop().call_later(delay, self._on_timer)
+            self._timer, self._timer_at = asyncio.get_running_loop().call_later(delay, self._on_timer), deadline
 
     def _renumbered(self, transport_id: str, packet: bytearray, is_rtcp: bool) -> bool:
         numbers = self._renumberings.get(transport_id)

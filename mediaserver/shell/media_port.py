@@ -18,6 +18,7 @@ from typing import Any, Final, Protocol
 
 import structlog
 
+from mediaserver.sfu.lane import Lane
 from mediaserver.sfu.outbox import Outgoing
 from mediaserver.shell.srtp import MAX_PACKET_BYTES, OUT_BYTES, Buffer, Plain, Run, Srtp, fitting
 
@@ -34,17 +35,30 @@ TCP_SEND_BUFFER_BYTES: Final = 512 << 10
 GSO_UNSUPPORTED: Final = (errno.EINVAL, errno.EIO, errno.ENOPROTOOPT, errno.EOPNOTSUPP)
 _SOL_UDP, _UDP_SEGMENT = 17, 103
 _SO_ATTACH_REUSEPORT_CBPF: Final = 51
+_SO_TIMESTAMPNS: Final = 35
+_STAMP: Final = struct.Struct("@qq")
 _FEEDBACK_FILTER: Final = (
     # Second byte 205 (RTPFB) and the first one version 2 and format 15, padded or not: the second socket of the group.
     (0x30, 0, 0, 1),  # load byte 1
-    (0x15, 0, 4, 205),  # equal, else to the last line
+    (0x15, 0, 4, 205),  # equal, else look for a receiver report
     (0x30, 0, 0, 0),  # load byte 0
     (0x54, 0, 0, 0xDF),  # without the padding bit
-    (0x15, 0, 1, 0x8F),
-    (0x06, 0, 0, 1),
+    (0x15, 10, 0, 0x8F),
     (0x06, 0, 0, 0),
+    # Second byte 201 (RR), and behind it nothing but SRTCP's index and tag, 14 bytes (HMAC-SHA1-80) or 20 (GCM): what
+    # is in a compound with it may be a request.
+    (0x15, 0, 7, 201),
+    (0x28, 0, 0, 2),  # load its length in words less one
+    (0x24, 0, 0, 4),  # in bytes
+    (0x07, 0, 0, 0),
+    (0x80, 0, 0, 0),  # load the size of the datagram
+    (0x1C, 0, 0, 0),  # less that
+    (0x15, 2, 0, 4 + 14),
+    (0x15, 1, 0, 4 + 20),
+    (0x06, 0, 0, 0),
+    (0x06, 0, 0, 1),
 )
-"""Classic BPF. Transport-wide feedback is in clear up to its fifth byte, also under SRTCP."""
+"""Classic BPF. RTCP is in clear up to its eighth byte, also under SRTCP."""
 
 UdpPath = tuple[str, int]
 """Remote host and port, as the socket gives it."""
@@ -135,8 +149,9 @@ class MediaPort:
             self._tcp.close()
             await self._tcp.wait_closed()
 
-    def assign(self, path: Path, owner: Any, srtp: Srtp | None) -> None:
-        """Media that comes on `path` is `owner`'s, under these keys; None while there are none."""
+    def assign(self, path: Path, owner: Any, srtp: Srtp | None, lane: Lane | None = None) -> None:
+        """Media that comes on `path` is `owner`'s, under these keys; None while there are none. The lane is for the
+        compiled plane."""
         self._owners[path] = srtp, owner
 
     def release(self, path: Path) -> None:
@@ -156,10 +171,25 @@ class MediaPort:
         self._host.batch_end()
 
     def take_feedback(self) -> None:
-        """Handle the transport-wide feedback that came since the last call; the owner calls this at each tick. Ten a
-        second from each receiver would else wake the process more often than the media does."""
+        """Handle the transport-wide feedback and receiver reports that came since the last call; the owner calls
+        this at each tick. Ten a second of each receiver would else wake the process more often than media does."""
         if self._feedback is not None:
-            self._read(self._feedback)
+            self._read_feedback(self._feedback)
+
+    def _read_feedback(self, udp: socket.socket) -> None:
+        """Each counts from when the kernel took it: round trips must not hold our own waiting."""
+        for slot in range(MAX_BATCH):
+            try:
+                size, ancillary, _, address = udp.recvmsg_into([self._slots[slot]], 64)
+            except BlockingIOError:
+                return
+            except OSError as error:
+                log.debug("udp_receive", error=error.errno)
+                return
+            self.counters["received"] += 1
+            path = address if len(address) == 2 else (address[0], address[1])
+            now = time.monotonic() - _age_s(ancillary)
+            self._take(self._in, slot * MAX_DATAGRAM_BYTES, size, path, path, now)
 
     def _read(self, udp: socket.socket) -> None:
         """Read what is there into the slots, then handle it: arrival times are not smeared by the work in between."""
@@ -303,6 +333,16 @@ class MediaPort:
             return None
 
 
+def _age_s(ancillary: list[tuple[int, int, bytes]]) -> float:
+    """How long ago the kernel took a datagram; 0 without a stamp, and for one that a set clock has made absurd."""
+    for level, kind, data in ancillary:
+        if (level, kind) == (socket.SOL_SOCKET, _SO_TIMESTAMPNS) and len(data) >= _STAMP.size:
+            seconds, nanoseconds = _STAMP.unpack_from(data)
+            age_s = time.time() - seconds - nanoseconds / 1e9
+            return age_s if 0 < age_s < 1 else 0.0
+    return 0.0
+
+
 def _bound(bind: str, port: int) -> socket.socket:
     udp = socket.socket(socket.AF_INET6 if ":" in bind else socket.AF_INET, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK)
     try:
@@ -327,7 +367,9 @@ def _feedback_socket(bind: str, port: int, udp: socket.socket) -> socket.socket 
     try:
         # Before the second socket is bound: until then everything goes to the first, whatever the filter says.
         udp.setsockopt(socket.SOL_SOCKET, _SO_ATTACH_REUSEPORT_CBPF, pointer)
-        return _bound(bind, port)
+        feedback = _bound(bind, port)
+        feedback.setsockopt(socket.SOL_SOCKET, _SO_TIMESTAMPNS, 1)
+        return feedback
     except OSError as error:
         log.info("udp_feedback_unsorted", error=error.errno)
         return None

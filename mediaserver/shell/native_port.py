@@ -6,18 +6,22 @@ TCP, and whatever is not media, goes through the Python plane that this class ex
 
 from __future__ import annotations
 
+import asyncio
 import socket
 import time
+from collections.abc import Callable
 from typing import Any, Final, Literal
 
 import structlog
 
 from mediaserver import native
 from mediaserver.rtp import transport_feedback
-from mediaserver.sfu import allowance, fanout, intake
+from mediaserver.sfu import allowance, fanout, intake, lane
 from mediaserver.sfu.bandwidth import meter, outgoing
+from mediaserver.sfu.lane import Lane
 from mediaserver.sfu.outbox import Outgoing
 from mediaserver.shell import srtp as door
+from mediaserver.shell.media_loop import MediaLoop
 from mediaserver.shell.media_port import Host, MediaPort, Path, UdpPath
 from mediaserver.shell.srtp import Srtp
 
@@ -39,16 +43,33 @@ class NativePort(MediaPort):
     def __init__(self, host: Host, module: Any) -> None:
         super().__init__(host)
         self._native = module
-        self._table: dict[bytes, tuple[int, Any, Path]] = {}
+        self._table: dict[bytes, tuple[int, Any, Path, Lane | None]] = {}
         self._addresses: dict[Path, bytes] = {}
         self._native_routes: dict[str, tuple[int, bytes]] = {}
 
-    def assign(self, path: Path, owner: Any, srtp: Srtp | None) -> None:
+    async def open(self, bind: str, port: int) -> None:
         """As the base class says."""
+        await super().open(bind, port)
+        loop = asyncio.get_running_loop()
+        if isinstance(loop, MediaLoop):
+            loop.media.relay = self._relay
+
+    async def close(self) -> None:
+        """As the base class says."""
+        self._no_relay()
+        await super().close()
+
+    def _no_relay(self) -> None:
+        loop = asyncio.get_running_loop()
+        if isinstance(loop, MediaLoop):
+            loop.media.relay = None
+
+    def assign(self, path: Path, owner: Any, srtp: Srtp | None, lane: Lane | None = None) -> None:
+        """As the base class says; ordinary packets of the lane's transport then go all the way in C."""
         super().assign(path, owner, srtp)
         if isinstance(path, tuple):
             address = self._addresses[path] = self._sockaddr(path)
-            self._table[address] = (0 if srtp is None else srtp.rx_address, owner, path)
+            self._table[address] = (0 if srtp is None else srtp.rx_address, owner, path, lane)
 
     def release(self, path: Path) -> None:
         """As the base class says."""
@@ -70,23 +91,65 @@ class NativePort(MediaPort):
         else:
             self._native_routes.pop(name, None)
 
+    def _relay(self, poll: int, seconds: float) -> None:
+        """Waits for the event loop: until `seconds` have passed, or there is something for Python to do."""
+        assert self._udp is not None
+        try:
+            passed = self._native.relay(poll, seconds, self._udp.fileno(), self._gso, self._table, self._native_routes)
+        except Exception:  # a fault of ours must not end the event loop
+            log.exception("relay")
+            self._no_relay()
+            return
+        left, rest, wake = self._account(passed)
+        if left or rest or wake:
+            asyncio.get_running_loop().call_soon(self._go_on, left, rest, wake)
+
+    def _account(self, passed: Any) -> tuple[list[Any], list[Outgoing], list[Callable[[], None]]]:
+        received, sent, dropped, error, left, rest, wake = passed
+        self.counters["received"] += received
+        self.counters["sent"] += sent + dropped
+        self.counters["send_dropped"] += dropped
+        if error:
+            self._no_gso(error)
+        return left, rest, wake
+
+    def _go_on(self, left: list[Any], rest: list[Outgoing], wake: list[Callable[[], None]]) -> None:
+        """What the compiled plane has left."""
+        self._take_over(left, rest, wake)
+        self._host.batch_end()
+
+    def _take_over(self, left: list[Any], rest: list[Outgoing], wake: list[Callable[[], None]]) -> None:
+        if rest:
+            super().send_media(rest)
+        for flush in wake:
+            flush()
+        if left:
+            self._hand_on(left)
+
     def _read(self, udp: socket.socket) -> None:
+        passed = self._native.pass_on(udp.fileno(), self._gso, self._table, self._native_routes)
+        self._take_over(*self._account(passed))
+
+    def _read_feedback(self, udp: socket.socket) -> None:
         try:
             came = self._native.receive(udp.fileno(), self._table)
         except OSError as error:  # an ICMP answer to an earlier send; the socket is good
             log.debug("udp_receive", error=error.errno)
             return
-        now = time.monotonic()
         self.counters["received"] += len(came)
+        self._hand_on(came)
+
+    def _hand_on(self, came: list[Any]) -> None:
+        now = time.monotonic()
         host = self._host
         media = host.media
-        for owner, path, kind, data in came:
+        for owner, path, kind, data, age_s in came:
             if kind == _RTP:
                 media(owner, data, False, now)
             elif kind == _OTHER:
                 host.other(data, path, path)
             else:
-                media(owner, data if kind == _RTCP else None, kind == _RTCP, now)
+                media(owner, data if kind == _RTCP else None, kind == _RTCP, now - age_s)
 
     def send_media(self, packets: list[Outgoing]) -> None:
         """As the base class says, in one call for all transports."""
@@ -103,7 +166,7 @@ class NativePort(MediaPort):
 
 def use(module: Any | None) -> None:
     """Take the loops of the compiled plane, or the reference in Python for None. Rooms are made after this."""
-    for part in (allowance, fanout, intake, transport_feedback, meter, outgoing):
+    for part in (allowance, fanout, intake, lane, transport_feedback, meter, outgoing):
         part.use(module)
 
 

@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable
 from typing import Any, Final, Literal
 
+from mediaserver.sfu.lane import Lane
 from mediaserver.shell import dtls
 from mediaserver.shell.ice_lite import Credentials, IceAgent, Verdict, local_ufrag
 from mediaserver.shell.media_port import Path
@@ -31,6 +32,8 @@ class Transport:
         self.dtls = dtls.Dtls(hub.certificate, self._send_dtls, self._on_up, self._on_down)
         self.on_rtp: Callable[[bytes, bool, float], None] = lambda data, is_rtcp, now: None
         self._hub, self._tell_up, self._tell_down = hub, on_up, on_down
+        self.lane: Lane | None = None
+        """For the compiled plane; None while Python has to see every packet."""
         self._waiting: DtlsParameters | None = None
         self.bad_srtp = 0
 
@@ -138,7 +141,7 @@ class Hub:
     def assign(self, transport: Transport) -> None:
         """Its keys came or went."""
         for path in [path for path, owner in self._by_path.items() if owner is transport]:
-            self.port.assign(path, transport, transport.dtls.srtp)
+            self.port.assign(path, transport, transport.dtls.srtp, transport.lane)
         self._route(transport)
 
     def _route(self, transport: Transport) -> None:
@@ -199,7 +202,7 @@ class Hub:
             self.drop(result.verdict.value)
         elif self._by_path.get(path) is not transport:
             self._by_path[path] = transport
-            self.port.assign(path, transport, transport.dtls.srtp)
+            self.port.assign(path, transport, transport.dtls.srtp, transport.lane)
         if result.path_changed:
             self._route(transport)
         if result.verdict is Verdict.VALID:

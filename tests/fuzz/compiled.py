@@ -20,6 +20,7 @@ from mediaserver.shell.native_port import NativePort
 from tests.fuzz.mutation import mutated_bytes
 from tests.fuzz.targets import FEEDBACK, RTCP, RTP, STUN, VP8
 from tests.mediaserver.sfu.test_intake import LARGE_IDS, SMALL_IDS, fields, producer
+from tests.mediaserver.sfu.test_relay import Publisher, begun
 from tests.mediaserver.shell.test_planes import keys
 
 AT_ONCE = 70
@@ -139,6 +140,22 @@ def store_packet(chance: random.Random) -> bytes:
     return data
 
 
+def forward_packet(chance: random.Random) -> bytes:
+    """A room that is not recorded takes broken packets among good ones, of which most go C's own way."""
+    room, publisher, now, said = begun(), Publisher(chance.randrange(1 << 30)), 1.3, b""
+    for _ in range(30):
+        now += chance.choice((0.0, 0.005, 0.02))
+        data = publisher.packet(now)
+        if chance.random() < 0.4:
+            data = mutated_bytes(chance, [data, *RTP])
+        said += data
+        room.receive_rtp("a-send", bytearray(data) if chance.random() < 0.5 else data, now)
+        for _transport, packet, is_rtcp in room.drain_packets():
+            assert is_rtcp or rtp.read_header(packet)
+    room.stats(now)
+    return said
+
+
 def _wrapped(chance: random.Random, body: bytes) -> bytes:
     """The body behind extensions of every id, of sizes by chance."""
     elements = [(chance.randrange(1, 256), chance.randbytes(chance.randrange(30))) for _ in range(chance.randrange(9))]
@@ -193,4 +210,5 @@ def targets(first: Door, second: Door) -> dict[str, Callable[[random.Random], by
     return {
         "receive_gcm": first.receive, "send_gcm": first.send, "receive_cm": second.receive, "send_cm": second.send,
         "store_packet": store_packet, "read_feedback": read_feedback, "take_feed": take_feed,
+        "forward_packet": forward_packet,
     }  # fmt: skip

@@ -48,7 +48,7 @@ def _of_producers(room: Room) -> Iterator[str]:
         if room._ports.get(f"{producer.peer_id}-send") is None:
             yield f"producer {producer.producer_id} of no transport"
         yield from _receivers_of(room, producer)
-    for name in room._bandwidth._receivers:
+    for name in room._bandwidth.receivers:
         if name not in room._ports:
             yield f"a link of the ended transport {name}"
 
@@ -86,7 +86,7 @@ def _counters(crowd: Crowd) -> Iterator[str]:
                 yield f"{name}: {crowd.received[name]} came, {dropped} dropped, {streams}+{crowd.ended[name]} counted"
             continue
         forwarded = sum(d.packets + d.repair.repeated for d in port.downlinks.values()) + crowd.ended[name]
-        receiver = crowd.room._bandwidth._receivers.get(name)
+        receiver = crowd.room._bandwidth.receivers.get(name)
         if crowd.sent[name] != forwarded - (0 if receiver is None else never_left(receiver)):
             yield f"{name}: {forwarded} forwarded, {crowd.sent[name]} sent"
 

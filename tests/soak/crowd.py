@@ -70,7 +70,7 @@ class Crowd:
             end(producer, downlink)
 
         def detach_port(port: Port) -> None:
-            receiver = self.room._bandwidth._receivers.get(port.transport_id)
+            receiver = self.room._bandwidth.receivers.get(port.transport_id)
             if receiver is not None:
                 self.ended[port.transport_id] -= never_left(receiver)
             detach(port)
@@ -113,7 +113,7 @@ class Crowd:
     def _probing(self) -> bool:
         """A probe is a burst of 40 ms: a room that were looked at only so often could send none, and no estimate that
         an outage has lowered would ever rise again."""
-        return any(r.sender.prober.cluster is not None for r in self.room._bandwidth._receivers.values())
+        return any(r.sender.prober.cluster is not None for r in self.room._bandwidth.receivers.values())
 
     def _publish(self) -> None:
         for index, peer in enumerate(self.peers.values()):

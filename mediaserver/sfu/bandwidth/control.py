@@ -32,31 +32,34 @@ class Bandwidth:
     ) -> None:
         self._allocates = allocate
         self._outbox, self._layers, self._producers = outbox, layers, producers
-        self._receivers: dict[str, Receiver] = {}
+        self.receivers: dict[str, Receiver] = {}
+        """By transport; always this one dictionary."""
         self._demands: dict[str, Demand] = {}
         self._offers = Offers()
+        self.restless = False
+        """As of the last tick: packets wait, or a link does not carry all that is wanted, and is tried."""
 
     # Receivers
 
     def attach(self, port: Port, now: float) -> None:
         """A receiving transport can be sent to."""
-        if port.direction == "recv" and port.transport_id not in self._receivers:
-            self._receivers[port.transport_id] = Receiver(port, now)
+        if port.direction == "recv" and port.transport_id not in self.receivers:
+            self.receivers[port.transport_id] = Receiver(port, now)
 
     def detach(self, port: Port) -> None:
         """It cannot any more; what was known of its link is forgotten."""
-        self._receivers.pop(port.transport_id, None)
+        self.receivers.pop(port.transport_id, None)
 
     def view(self, port: Port, view: View, now: float) -> None:
         """The page shows something else now; what it asks for is given at once."""
         port.view = view
-        receiver = self._receivers.get(port.transport_id)
+        receiver = self.receivers.get(port.transport_id)
         if receiver is not None:
             self._allocate(receiver, now)
 
     def feedback(self, port: Port, feedback: TransportFeedback, now: float) -> None:
         """Transport-wide feedback of a receiver."""
-        receiver = self._receivers.get(port.transport_id)
+        receiver = self.receivers.get(port.transport_id)
         if receiver is None:
             return
         sender = receiver.sender
@@ -67,13 +70,13 @@ class Bandwidth:
 
     def remb(self, port: Port, bps: int, now: float) -> None:
         """A receiver's own estimate."""
-        receiver = self._receivers.get(port.transport_id)
+        receiver = self.receivers.get(port.transport_id)
         if receiver is not None:
             receiver.sender.remb(bps, now)
 
     def report(self, port: Port, fraction_lost: float, rtt_s: float | None, now: float) -> None:
         """A receiver's report of one stream."""
-        receiver = self._receivers.get(port.transport_id)
+        receiver = self.receivers.get(port.transport_id)
         if receiver is not None:
             receiver.sender.receiver_report(fraction_lost, rtt_s, now)
 
@@ -81,12 +84,14 @@ class Bandwidth:
 
     def outgoing(self, packets: list[Outgoing], now: float) -> list[Outgoing]:
         """What of `packets` leaves now, in order, each with its transport-wide number; the rest of a burst waits."""
-        return outgoing(packets, self._receivers, now)
+        return outgoing(packets, self.receivers, now)
 
     def tick(self, now: float) -> list[Outgoing]:
         """What waited for its turn, and padding, to be sent now. To be called every 10 ms or so."""
         out: list[Outgoing] = []
-        for receiver in self._receivers.values():
+        self.restless = False
+        for receiver in self.receivers.values():
+            self.restless = self.restless or receiver.sender.short
             if now < receiver.sender.due_at and not receiver.pacer.waiting:
                 continue
             due = receiver.pacer.due(now) if receiver.pacer.waiting else []
@@ -96,6 +101,7 @@ class Bandwidth:
             for item in due:
                 receiver.number(item[1], now)
             out += due
+            self.restless = self.restless or receiver.pacer.waiting
         return out
 
     # Layers
@@ -104,14 +110,14 @@ class Bandwidth:
         """Allocate anew and see which layers are needed; `recording_height` is None while nothing is recorded. To be
         called about ten times a second."""
         self._offers.note(self._producers.values(), self._demands, now)
-        for receiver in self._receivers.values():
+        for receiver in self.receivers.values():
             self._allocate(receiver, now)
         self._demand(recording_height, now)
 
     def changed(self, now: float) -> None:
         """A producer came, went, was paused or goes on."""
         self._offers.note(self._producers.values(), self._demands, now)
-        for receiver in self._receivers.values():
+        for receiver in self.receivers.values():
             self._allocate(receiver, now)
 
     def _allocate(self, receiver: Receiver, now: float) -> None:
@@ -143,7 +149,7 @@ class Bandwidth:
             if demand is None:
                 demand = self._demands[producer.producer_id] = Demand(len(producer.uplinks))
             needed = _highest_needed(producer, recording_height)
-            if not any(receiver.port.peer_id != producer.peer_id for receiver in self._receivers.values()):
+            if not any(receiver.port.peer_id != producer.peer_id for receiver in self.receivers.values()):
                 needed = max(0, needed)  # alone: the first who comes is to see something at once
             most = 0 if producer.upper_rest else None
             news = demand.update(needed, now, most) if self._allocates else None
@@ -173,7 +179,7 @@ class Bandwidth:
 
     def stats(self, now: float) -> dict[str, Any]:
         """By transport, JSON-ready."""
-        return {name: receiver.stats(now) for name, receiver in self._receivers.items()}
+        return {name: receiver.stats(now) for name, receiver in self.receivers.items()}
 
 
 def _stop_overflow(receiver: Receiver, downlink: Downlink, now: float) -> None:

@@ -184,6 +184,13 @@ class Sender:
         return now - self._limited_at < LIMITED_S
 
     @property
+    def short(self) -> bool:
+        """More is wanted than the link is known to carry: it is tried, by bursts that need a fine clock."""
+        return self._feedback_at is not None and (
+            self._wanted_bps > self._aimd.rate_bps or self.prober.cluster is not None
+        )
+
+    @property
     def untried(self) -> bool:
         """No sign of a limit yet, by feedback or by reports."""
         return self._limited_at == -math.inf and self._reported.loss < UNTRIED_LOSS

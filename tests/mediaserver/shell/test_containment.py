@@ -29,7 +29,7 @@ def hub() -> tuple[Hub, Any, list[bytes]]:
     made, sent, fed = Hub(["192.0.2.1"], 7882), [], []
     made.port.send = lambda path, data: sent.append(data)  # type: ignore[method-assign]
     transport: Any = SimpleNamespace(
-        ice=IceAgent(CREDENTIALS), transport_id="t", bad_srtp=0, path_found=lambda: None, fed=fed,
+        ice=IceAgent(CREDENTIALS), transport_id="t", bad_srtp=0, lane=None, path_found=lambda: None, fed=fed,
         dtls=SimpleNamespace(started=True, srtp=None, feed=fed.append),
     )  # fmt: skip
     made.learn_ufrags(transport)

@@ -50,7 +50,7 @@ def packet(number: int, size: int = 1000, ssrc: int = 7) -> bytearray:
 
 
 def report(ssrc: int = 7) -> bytearray:
-    return bytearray(b"\x80\xc9\x00\x01" + ssrc.to_bytes(4))
+    return bytearray(b"\x81\xce\x00\x02" + ssrc.to_bytes(4) * 2)
 
 
 class Far:
@@ -65,11 +65,13 @@ class Far:
         self.socket.settimeout(5)
         self.path = self.socket.getsockname()
         self.came: list[tuple[Any, bytes | None, bool]] = []
+        self.times: list[float] = []
         self.others: list[tuple[bytes, Path]] = []
         self.batches = 0
 
     def media(self, owner: Any, plain: bytes | None, is_rtcp: bool, now: float) -> None:
         self.came.append((owner, plain, is_rtcp))
+        self.times.append(now)
 
     def other(self, data: bytes, path: Path, remote: tuple[str, int]) -> None:
         self.others.append((data, path))
@@ -244,16 +246,20 @@ async def test_tcp_paths_work_on_both_planes(far: Far) -> None:
     await until(lambda: (b"gone", path) in far.others)
 
 
-async def test_transport_wide_feedback_waits_for_the_tick_and_wakes_nobody(far: Far) -> None:
+async def test_feedback_and_receiver_reports_wait_for_the_tick_and_wake_nobody(far: Far) -> None:
     far.port.assign(far.path, "owner", far.srtp)
     nack, padded = bytearray(b"\x81\xcd\x00\x03" + bytes(12)), bytearray(b"\xaf\xcd\x00\x05" + bytes(19) + b"\x02")
     feedback = bytearray(b"\x8f\xcd\x00\x05" + bytes(20))
-    for data in (feedback, padded, nack):
+    receiver = bytearray(b"\x82\xc9\x00\x0d" + bytes(52))
+    compound = receiver + nack
+    for data in (feedback, padded, receiver, compound, nack):
         far.socket.send(far.tx.protect_rtcp(bytes(data)))
-    await until(lambda: far.came)
-    assert far.came == [("owner", bytes(nack), True)]
+    await until(lambda: len(far.came) == 2)
+    assert far.came == [("owner", bytes(compound), True), ("owner", bytes(nack), True)], "these ask for something"
+    await asyncio.sleep(0.03)
     far.port.take_feedback()
-    assert far.came[1:] == [("owner", bytes(feedback), True), ("owner", bytes(padded), True)]
+    assert far.came[2:] == [("owner", bytes(data), True) for data in (feedback, padded, receiver)]
+    assert max(far.times[2:]) <= far.times[1] + 0.01, "they count from when the kernel took them"
 
 
 async def test_a_port_that_another_server_has_is_refused(far: Far) -> None:

@@ -1,0 +1,57 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the compiled plane has at hand of one publishing transport, to take an ordinary packet all its way in C
+(native/relay.c): nothing is decided there. What is out of the ordinary comes to `Plane.receive`, untouched."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from mediaserver.sfu import activity, speakers, twcc
+from mediaserver.sfu.bandwidth.receiver import Receiver
+from mediaserver.sfu.nack import NackGenerator
+from mediaserver.sfu.outbox import Outgoing
+from mediaserver.sfu.ports import Port, Producer
+from mediaserver.sfu.tap import Tap
+from mediaserver.sfu.uplink import Uplink
+
+
+class Lane:
+    """Of one transport. `room` holds `_now`; `flush` is called when something of a burst has to wait."""
+
+    __slots__ = ("flush", "port", "receivers", "room", "tap")
+
+    def __init__(self, room: Any, port: Port, receivers: dict[str, Receiver], tap: Tap) -> None:
+        self.room, self.port, self.receivers, self.tap = room, port, receivers, tap
+        self.flush: Callable[[], None] = lambda: None
+
+
+forward: Callable[[Lane, bytes | bytearray, float, list[Outgoing]], bool] | None = None
+"""Of the compiled plane: True when it took a packet and put its copies into the list, False when it changed nothing."""
+
+
+def use(module: Any | None) -> None:
+    """Take the compiled plane's way, or none for None."""
+    global forward
+    if module is None:
+        forward = None
+    else:
+        module.bind_relay(
+            (
+                Lane,
+                Port,
+                Producer,
+                Uplink,
+                twcc.TwccReceiver,
+                activity.Activity,
+                NackGenerator,
+                speakers.Voice,
+            ),
+            twcc.MAX_PENDING,
+            twcc.TICKS_PER_S,
+            activity.WINDOW_S,
+            speakers.ACTIVE_LEVEL,
+            speakers.WINDOW_S,
+            speakers.FALL_DB_PER_S,
+        )
+        forward = module.forward_received
