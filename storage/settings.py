@@ -57,7 +57,7 @@ class Settings(BaseSettings):
         60, ge=0, le=86400, description="How long calls may go on in a media process that was asked to stop (SIGTERM)."
     )
     plane: Literal["auto", "python", "native"] = Field(
-        "auto", description="What forwards the packets; `auto` is the compiled plane where it was built."
+        "auto", description="What forwards and takes down the packets; `auto` is the compiled plane where it was built."
     )
     advertise: list[str] = Field(default_factory=list, description="Further addresses given to browsers (NAT).")
     turn_uris: list[str] = Field(
