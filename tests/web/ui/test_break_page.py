@@ -43,18 +43,18 @@ async def test_one_touch_or_a_few_words_say_why(house: House, camera_chromium: B
     await expect(state).to_have_attribute("data-state", "on", timeout=SLOW_MS)
 
     await page.locator("[data-test=rec-pause]").click()
-    await expect(question).to_be_visible()
+    await expect(question).to_be_visible(timeout=SLOW_MS)
     await page.locator("[data-test=break-cancel]").click()
-    await expect(question).to_have_count(0)
-    await expect(state).to_have_attribute("data-state", "on")
+    await expect(question).to_have_count(0, timeout=SLOW_MS)
+    await expect(state).to_have_attribute("data-state", "on", timeout=SLOW_MS)
 
     await page.locator("[data-test=rec-pause]").click()
     await page.locator("[data-test=break-rest]").click()
     await expect(state).to_contain_text("休息", timeout=SLOW_MS)
-    await expect(question).to_have_count(0)
+    await expect(question).to_have_count(0, timeout=SLOW_MS)
     await page.locator("[data-test=rec-resume]").click()
     await expect(state).to_have_attribute("data-state", "on", timeout=SLOW_MS)
-    await expect(question).to_have_count(0)
+    await expect(question).to_have_count(0, timeout=SLOW_MS)
 
     await page.locator("[data-test=rec-pause]").click()
     await page.locator("[data-test=break-own]").fill("等" * (LONGEST_REASON + 20))
