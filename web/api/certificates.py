@@ -9,10 +9,10 @@ from zoneinfo import ZoneInfo
 from aiohttp import hdrs, web
 from aiohttp_pydantic.oas.typing import r200
 
-from web.api.core import CALLER, DATABASE, NOW_MS, SETTINGS, SIGNED_IN, WORDS, answer, open_to
+from web.api.core import CALLER, DATABASE, NOW_MS, SETTINGS, SIGNED_IN, WORDS, actor_of, answer, open_to
 from web.api.playback import needing_store, sealed_key
 from web.api.session_shapes import CertificateShape, SessionId
-from web.api.sessions import SessionApiView, actor_of, viewer_of
+from web.api.sessions import SessionApiView, viewer_of
 from web.casework.certificate import session_certificate
 from web.casework.refusal import Refused
 from web.casework.visibility import may_see

@@ -11,10 +11,10 @@ from aiohttp_pydantic.oas.typing import r200
 
 from storage.database.models import Derivative
 from web.api.byte_range import Unsatisfiable, chosen
-from web.api.core import CALLER, DATABASE, NOW_MS, SETTINGS, SIGNED_IN, WORDS, ApiFault, answer, open_to
+from web.api.core import CALLER, DATABASE, NOW_MS, SETTINGS, SIGNED_IN, WORDS, ApiFault, actor_of, answer, open_to
 from web.api.playback import repr_digest, send
 from web.api.session_shapes import SessionId
-from web.api.sessions import SessionApiView, actor_of, viewer_of
+from web.api.sessions import SessionApiView, viewer_of
 from web.casework.refusal import Refused
 from web.casework.visibility import JOINING_ROLES, may_see
 from web.documents.record import content_disposition, file_name_of

@@ -13,12 +13,12 @@ from aiohttp_pydantic.oas.typing import r200
 
 from storage.copies import chosen
 from storage.database.models import ExportRequest
-from web.api.core import CALLER, DATABASE, NOW_MS, SETTINGS, WORDS, ApiFault, Caller, answer, open_to
+from web.api.core import CALLER, DATABASE, NOW_MS, SETTINGS, WORDS, ApiFault, Caller, actor_of, answer, open_to
 from web.api.custody_shapes import CopyList, CopyShape, Decision, NewCopy
 from web.api.pages import UI_FOLDER
 from web.api.playback import needing_store
 from web.api.session_shapes import SessionId
-from web.api.sessions import SessionApiView, actor_of, viewer_of
+from web.api.sessions import SessionApiView, viewer_of
 from web.casework import copies as rules
 from web.casework.copies import ASKERS, CONCERNED, DECIDERS, CopyState
 from web.casework.refusal import Refused

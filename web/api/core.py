@@ -19,6 +19,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from storage.database.engine import Database
 from storage.settings import Settings
+from web.sessions.audit import Actor
 from web.words import Words, choose_language
 
 ROLES: Final = ("administrator", "station_officer", "hq_officer", "clerk")
@@ -53,6 +54,11 @@ class Caller:
     sign_in: str = ""
     """Hash of the sign-in's token, its name in `SIGN_IN_ENDED`; empty for anonymous."""
     must_change_password: bool = False
+
+
+def actor_of(caller: Caller) -> Actor:
+    """The caller, as rows keep them."""
+    return Actor(caller.kind, caller.id, caller.name, caller.address)
 
 
 class Counters:

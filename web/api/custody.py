@@ -13,10 +13,10 @@ from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from storage.database.models import AuditEvent, AuditHead
-from web.api.core import CALLER, DATABASE, NOW_MS, SETTINGS, WORDS, answer, open_to
+from web.api.core import CALLER, DATABASE, NOW_MS, SETTINGS, WORDS, actor_of, answer, open_to
 from web.api.custody_shapes import CustodyPage
 from web.api.session_shapes import SessionId
-from web.api.sessions import SessionApiView, actor_of, viewer_of
+from web.api.sessions import SessionApiView, viewer_of
 from web.api.viewings import note_viewing
 from web.casework.custody import READERS, TOUCHES, word_of
 from web.casework.refusal import Refused

@@ -14,7 +14,7 @@ from sqlalchemy import ColumnElement, or_, select
 
 from storage.access import RoomToken, mint_room_token
 from storage.database.models import Attendee, Participant, Place, Session
-from web.api.core import SIGNED_IN, ApiFault, ApiView, Caller, answer
+from web.api.core import SIGNED_IN, ApiFault, ApiView, Caller, actor_of, answer
 from web.api.session_shapes import (
     AttendeesBody,
     ConsentBody,
@@ -85,11 +85,6 @@ class SessionApiView(ApiView):
 def viewer_of(caller: Caller) -> Viewer:
     """The caller, as the rules see them."""
     return Viewer(caller.kind, caller.id, caller.role, caller.county, caller.place_id)
-
-
-def actor_of(caller: Caller) -> Actor:
-    """The caller, as rows keep them."""
-    return Actor(caller.kind, caller.id, caller.name, caller.address)
 
 
 @contextmanager

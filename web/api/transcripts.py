@@ -12,10 +12,10 @@ from aiohttp import hdrs, web
 from aiohttp_pydantic.oas.typing import r200
 
 from storage.database.models import Transcript
-from web.api.core import CALLER, DATABASE, NOW_MS, SETTINGS, SIGNED_IN, WORDS, ApiFault, answer, open_to
+from web.api.core import CALLER, DATABASE, NOW_MS, SETTINGS, SIGNED_IN, WORDS, ApiFault, actor_of, answer, open_to
 from web.api.playback import needing_store
 from web.api.session_shapes import SessionId, TranscriptShape
-from web.api.sessions import SessionApiView, actor_of, viewer_of
+from web.api.sessions import SessionApiView, viewer_of
 from web.api.viewings import note_viewing
 from web.casework.refusal import Refused
 from web.casework.visibility import JOINING_ROLES, may_see

@@ -9,8 +9,8 @@ from typing import Final
 
 from aiohttp import web
 
-from web.api.core import CALLER, DATABASE, NOW_MS, Caller
-from web.sessions.audit import Actor, note
+from web.api.core import CALLER, DATABASE, NOW_MS, Caller, actor_of
+from web.sessions.audit import note
 
 ONE_VIEWING_S: Final = 600.0
 """Reads of the same person within this time after the one before are one sitting."""
@@ -52,8 +52,7 @@ async def note_viewing(request: web.Request, session_id: str, action: str = "ses
     try:
         async with request.app[DATABASE].begin() as db:
             now_ms = request.app[NOW_MS]()
-            actor = Actor(caller.kind, caller.id, caller.name, caller.address)
-            note(db, caller.county, actor, action, session_id, now_ms, {})
+            note(db, caller.county, actor_of(caller), action, session_id, now_ms, {})
     except BaseException:
         viewings.forget(caller, action, session_id)
         raise
