@@ -11,7 +11,7 @@ import pytest
 
 from tests.mediaserver.shell.offers import offer
 from tests.web.front import Browser
-from tests.web.sessions.house import House
+from tests.web.sessions.house import House, house_with_media
 
 SDP = "application/sdp"
 CAMERA = {"name": "文件摄像头", "right": "publish", "people": [{"name": "陈红", "kind": "officer"}]}
@@ -21,12 +21,8 @@ WALL = {"name": "大屏", "right": "watch"}
 @pytest.fixture
 async def house(tmp_path: Path, ui_folder: Path) -> AsyncIterator[House]:
     """Web, mediaserver and recorder."""
-    made = House(tmp_path / "data", ui_folder)
-    await made.start_mediaserver()
-    await made.start_recorder()
-    await made.start_web()
-    yield made
-    await made.close()
+    async with house_with_media(tmp_path / "data", ui_folder) as made:
+        yield made
 
 
 async def opened(browser: Browser, session_id: str, door: dict[str, Any]) -> dict[str, Any]:

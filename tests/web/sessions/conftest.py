@@ -9,18 +9,14 @@ from pathlib import Path
 import pytest
 
 from tests.embedded_store import EmbeddedStore
-from tests.web.sessions.house import House
+from tests.web.sessions.house import House, house_with_media
 
 
 @pytest.fixture
 async def house(tmp_path: Path, ui_folder: Path) -> AsyncIterator[House]:
     """Web, mediaserver and recorder."""
-    made = House(tmp_path / "data", ui_folder)
-    await made.start_mediaserver()
-    await made.start_recorder()
-    await made.start_web()
-    yield made
-    await made.close()
+    async with house_with_media(tmp_path / "data", ui_folder) as made:
+        yield made
 
 
 @pytest.fixture

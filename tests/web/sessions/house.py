@@ -9,7 +9,7 @@ import os
 import socket
 import sys
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -256,3 +256,14 @@ def free_port() -> int:
     with closing(socket.socket(socket.AF_INET, socket.SOCK_DGRAM)) as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
+
+
+@contextlib.asynccontextmanager
+async def house_with_media(data_dir: Path, pages: Path) -> AsyncIterator[House]:
+    """Web with these pages, mediaserver and recorder, running."""
+    made = House(data_dir, pages)
+    await made.start_mediaserver()
+    await made.start_recorder()
+    await made.start_web()
+    yield made
+    await made.close()

@@ -13,6 +13,7 @@ from playwright.async_api import Browser, Page, async_playwright
 
 from hatch_build import UI, build_pages
 from tests.acceptance.machine import CHROMIUM, CHROMIUM_FLAGS
+from tests.web.sessions.house import House, house_with_media
 from tests.web.ui.call_stand import CallStand, open_session
 from tests.web.ui.recording import Recording, Stretch
 from tests.web.ui.stand import ORIGIN_UTC_MS, Stand, detail
@@ -29,6 +30,13 @@ def built_pages() -> Path:
     """The folder web/ui/dist, up to date."""
     build_pages(ROOT)
     return ROOT / UI / "dist"
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def house(tmp_path: Path, built_pages: Path) -> AsyncIterator[House]:
+    """Web with the shipped pages, mediaserver and recorder."""
+    async with house_with_media(tmp_path / "data", built_pages) as made:
+        yield made
 
 
 def _camera_stalls(time_ms: int) -> bool:

@@ -3,11 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from pathlib import Path
-
 import pytest
-import pytest_asyncio
 from playwright.async_api import Browser, expect
 
 from tests.web.sessions.house import House
@@ -16,17 +12,6 @@ from web.casework.breaks import LONGEST_REASON
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 SLOW_MS = 60_000
-
-
-@pytest_asyncio.fixture(loop_scope="session")
-async def house(tmp_path: Path, built_pages: Path) -> AsyncIterator[House]:
-    """Web with the shipped pages, mediaserver and recorder."""
-    made = House(tmp_path / "data", built_pages)
-    await made.start_mediaserver()
-    await made.start_recorder()
-    await made.start_web()
-    yield made
-    await made.close()
 
 
 async def test_one_touch_or_a_few_words_say_why(house: House, camera_chromium: Browser) -> None:

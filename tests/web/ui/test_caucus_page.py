@@ -4,11 +4,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
-import pytest_asyncio
 from playwright.async_api import Browser, Locator, Page, expect
 
 from tests.web.front import Browser as Person
@@ -18,17 +16,6 @@ from tests.web.ui.test_record_served import open_as
 pytestmark = [pytest.mark.asyncio(loop_scope="session"), pytest.mark.alone, pytest.mark.timeout(400)]
 SLOW_MS = 60_000
 PICTURES = os.environ.get("VIDEOHOME_TEST_PICTURES", "")
-
-
-@pytest_asyncio.fixture(loop_scope="session")
-async def house(tmp_path: Path, built_pages: Path) -> AsyncIterator[House]:
-    """Web with the shipped pages, mediaserver and recorder."""
-    made = House(tmp_path / "data", built_pages)
-    await made.start_mediaserver()
-    await made.start_recorder()
-    await made.start_web()
-    yield made
-    await made.close()
 
 
 def hook(page: Page, name: str) -> Locator:
