@@ -8,6 +8,8 @@ drain. What a peer sent wrong in signalling raises `PeerFault`; wrong packets ar
 
 from __future__ import annotations
 
+import heapq
+import itertools
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
@@ -101,6 +103,10 @@ class Room:
         self._consumers = Consumers(self._layers, new_ssrc)
         self._reports = Reports(new_ssrc())
         self._bandwidth = Bandwidth(self._outbox, self._layers, self._producers, allocate=allocate)
+        self._due: list[tuple[float, int, Port]] = []
+        """A heap of the transports that are up, by when something is due to each; one that is not up any more, or has
+        come up again, is passed over when its time comes."""
+        self._turns = itertools.count()
         self._tick_at: float | None = None
         self._review_at = self._now = 0.0
         self._released: list[Outgoing] = []
@@ -163,6 +169,7 @@ class Room:
         port.up = port.was_up = True
         self._now = now
         port.next_twcc_at = port.next_report_at = now
+        self._await(port, now)
         for downlink in port.downlinks.values():
             self._layers.attach(self._producers[downlink.producer_id], downlink, now)
         self._bandwidth.attach(port, now)
@@ -186,6 +193,8 @@ class Room:
             self._end_port(port)
 
     def _end_port(self, port: Port) -> None:
+        self._due = [entry for entry in self._due if entry[2] is not port]
+        heapq.heapify(self._due)
         self._ports.pop(port.transport_id, None)
         self._lanes.pop(port.transport_id, None)
         self._bandwidth.detach(port)
@@ -439,26 +448,33 @@ class Room:
         if self._tick_at is None or now < self._tick_at:
             return
         self._now = now
-        live = restless = False
-        for port in self._ports.values():
-            if not port.up:
-                continue
-            live = True
-            restless = restless or port.link.generous
+        restless = False
+        due = []
+        while self._due and self._due[0][0] <= now:
+            _, turn, port = heapq.heappop(self._due)
+            if port.up and port.turn == turn:
+                due.append(port)
+        for port in due:
             if port.downlinks and (port.link.generous or now >= port.link.next_look_at):
                 self._repair(port, now)
             if port.direction == "send":
-                due = self._reports.of_publisher(port, now)
-            elif now >= port.next_report_at:
-                due = self._reports.of_receiver(port, now)
+                reports = self._reports.of_publisher(port, now)
+                self._await(port, now)
             else:
-                continue
-            self._outbox.packets += [(port.transport_id, bytearray(data), True) for data in due]
+                reports = self._reports.of_receiver(port, now)
+                restless = restless or port.link.generous
+                self._await(port, now if port.link.generous else min(port.link.next_look_at, port.next_report_at))
+            self._outbox.packets += [(port.transport_id, bytearray(data), True) for data in reports]
         if now >= self._review_at:
             self._review(now)
         self._released += self._bandwidth.tick(now)
         restless = restless or self._bandwidth.restless or not self._content()
-        self._tick_at = now + (TICK_S if restless else CALM_TICK_S) if live else None
+        self._tick_at = now + (TICK_S if restless else CALM_TICK_S) if self._due else None
+
+    def _await(self, port: Port, due_at: float) -> None:
+        """Something is due to this transport at that time."""
+        port.turn = next(self._turns)
+        heapq.heappush(self._due, (due_at, port.turn, port))
 
     def _content(self) -> bool:
         """No publisher has to be asked for anything."""

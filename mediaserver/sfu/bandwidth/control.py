@@ -4,6 +4,7 @@ demand for its layers. Joins what the parts of this package decide to the room's
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -34,6 +35,9 @@ class Bandwidth:
         self._outbox, self._layers, self._producers = outbox, layers, producers
         self.receivers: dict[str, Receiver] = {}
         """By transport; always this one dictionary."""
+        self._stirred: dict[str, Receiver] = {}
+        """Those of which a tick has something to look at; of the others there is no news before `_look_at`."""
+        self._look_at = -math.inf
         self._demands: dict[str, Demand] = {}
         self._offers = Offers()
         self.restless = False
@@ -44,11 +48,13 @@ class Bandwidth:
     def attach(self, port: Port, now: float) -> None:
         """A receiving transport can be sent to."""
         if port.direction == "recv" and port.transport_id not in self.receivers:
-            self.receivers[port.transport_id] = Receiver(port, now)
+            receiver = self.receivers[port.transport_id] = Receiver(port, now, self._stirred)
+            receiver.stir()
 
     def detach(self, port: Port) -> None:
         """It cannot any more; what was known of its link is forgotten."""
         self.receivers.pop(port.transport_id, None)
+        self._stirred.pop(port.transport_id, None)
 
     def view(self, port: Port, view: View, now: float) -> None:
         """The page shows something else now; what it asks for is given at once."""
@@ -65,6 +71,7 @@ class Bandwidth:
         sender = receiver.sender
         before = sender.estimate_bps(now)
         sender.feedback(feedback, now)
+        receiver.stir()
         if sender.estimate_bps(now) < before:
             self._allocate(receiver, now)
 
@@ -88,20 +95,21 @@ class Bandwidth:
 
     def tick(self, now: float) -> list[Outgoing]:
         """What waited for its turn, and padding, to be sent now. To be called every 10 ms or so."""
+        everybody = now >= self._look_at
+        receivers = list((self.receivers if everybody else self._stirred).values())
         out: list[Outgoing] = []
-        self.restless = False
-        for receiver in self.receivers.values():
-            self.restless = self.restless or receiver.sender.short
-            if now < receiver.sender.due_at and not receiver.pacer.waiting:
-                continue
-            due = receiver.pacer.due(now) if receiver.pacer.waiting else []
-            wanted = receiver.sender.tick(now)
-            if wanted > 0 and not receiver.pacer.waiting:
-                due += receiver.padding(wanted)
-            for item in due:
-                receiver.number(item[1], now)
-            out += due
-            self.restless = self.restless or receiver.pacer.waiting
+        self._stirred.clear()
+        look_at = math.inf if everybody else self._look_at
+        for receiver in receivers:
+            sender, pacer = receiver.sender, receiver.pacer
+            if now >= sender.due_at or pacer.waiting:
+                out += _due(receiver, now)
+            if pacer.waiting or sender.short:
+                receiver.stir()
+            elif sender.due_at < look_at:
+                look_at = sender.due_at
+        self._look_at = look_at
+        self.restless = bool(self._stirred)
         return out
 
     # Layers
@@ -125,6 +133,8 @@ class Bandwidth:
             return
         for downlink, target in receiver.allocate(self._producers, self._offers, now):
             self._apply(receiver, downlink, target, now)
+        if receiver.sender.due_at < now:
+            receiver.stir()  # it wants something else now
 
     def _apply(self, receiver: Receiver, downlink: Downlink, target: Target, now: float) -> None:
         producer = self._producers[downlink.producer_id]
@@ -180,6 +190,17 @@ class Bandwidth:
     def stats(self, now: float) -> dict[str, Any]:
         """By transport, JSON-ready."""
         return {name: receiver.stats(now) for name, receiver in self.receivers.items()}
+
+
+def _due(receiver: Receiver, now: float) -> list[Outgoing]:
+    """What of one receiver waited for its turn, and padding, with their numbers."""
+    due = receiver.pacer.due(now) if receiver.pacer.waiting else []
+    wanted = receiver.sender.tick(now)
+    if wanted > 0 and not receiver.pacer.waiting:
+        due += receiver.padding(wanted)
+    for item in due:
+        receiver.number(item[1], now)
+    return due
 
 
 def _stop_overflow(receiver: Receiver, downlink: Downlink, now: float) -> None:

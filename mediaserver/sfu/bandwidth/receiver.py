@@ -37,7 +37,7 @@ def _kind(packet: bytearray) -> Kind:
 
 
 class Receiver:
-    """All times in monotonic seconds."""
+    """All times in monotonic seconds. `stirred` holds, by transport, those that the next tick has to look at."""
 
     __slots__ = (
         "_allocator",
@@ -49,6 +49,7 @@ class Receiver:
         "_repair_share",
         "_resting",
         "_since",
+        "_stirred",
         "_streams",
         "_totals",
         "_view",
@@ -60,8 +61,9 @@ class Receiver:
         "sender",
     )
 
-    def __init__(self, port: Port, now: float) -> None:
+    def __init__(self, port: Port, now: float, stirred: dict[str, Receiver]) -> None:
         self.port = port
+        self._stirred = stirred
         self.sender = Sender(now)
         self.meter = self.sender.meter  # at hand for the loop over packets
         self.pacer: Pacer[Outgoing] = Pacer(self.sender.pacing_bps(now))
@@ -81,6 +83,10 @@ class Receiver:
         self._credited_at = now
         self.repairs_dropped = 0
 
+    def stir(self) -> None:
+        """There is something for the next tick."""
+        self._stirred[self.port.transport_id] = self
+
     def decide(self, item: Outgoing, now: float) -> bool:
         """A packet that cannot just pass: True when it leaves now, with its number; else it waits, or is left out."""
         packet = item[1]
@@ -89,6 +95,7 @@ class Receiver:
             return False
         if not (self.pacer.passes(size, Kind.VIDEO, now) or self.pacer.passes(size, kind, now)):
             self.pacer.queue(item, size, kind)
+            self.stir()
             return False
         self.number(packet, now)
         return True
