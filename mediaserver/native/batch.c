@@ -16,6 +16,7 @@
 #include "outgoing.h"
 #include "relay.h"
 #include "straight.h"
+#include "told.h"
 #include <arpa/inet.h>
 #include <errno.h>
 #include <netinet/in.h>
@@ -240,23 +241,21 @@ static PyObject *as_tuple(int i) {
     return made;
 }
 
-/* receive(fd, table): [(tag or None, path, kind, data, seconds since it came)] of the datagrams that are there, at most BATCH. `table` is
- * {sockaddr bytes: (session address or 0, tag, path, lane or None)}. Media of a known address comes in clear as kind 1 (RTP) or 2
- * (RTCP), or as 3 when it is not authentic; all else as kind 0. OSError when the socket fails. */
-static PyObject *receive(PyObject *self, PyObject *args) {
-    int fd, count, good;
-    PyObject *table, *found;
-    (void)self;
-    if (!PyArg_ParseTuple(args, "iO!", &fd, &PyDict_Type, &table) || !ready()) return NULL;
+static void forget(int count) {
+    for (int i = 0; i < count; i++) Py_CLEAR(incoming[i].entry);
+}
+
+/* Reads a batch, and makes media of it plain: how many datagrams; -1 with an exception. The caller ends it by `forget`. */
+static int read_plain(int fd, PyObject *table) {
+    int count, good;
     busy = 1;
     Py_BEGIN_ALLOW_THREADS;
     count = read_batch(fd);
     Py_END_ALLOW_THREADS;
     busy = 0;
-    if (count == -EAGAIN || count == -EWOULDBLOCK) return PyList_New(0);
     if (count < 0) {
         errno = -count;
-        return PyErr_SetFromErrno(PyExc_OSError);
+        return errno == EAGAIN || errno == EWOULDBLOCK ? 0 : (PyErr_SetFromErrno(PyExc_OSError), -1);
     }
     good = look_up(table, count);
     if (good) {
@@ -266,13 +265,47 @@ static PyObject *receive(PyObject *self, PyObject *args) {
         Py_END_ALLOW_THREADS;
         busy = 0;
     }
-    found = good ? PyList_New(count) : NULL;
-    for (int i = 0; found && i < count; i++) {
-        PyObject *one = as_tuple(i);
-        if (one) PyList_SET_ITEM(found, i, one);
-        else Py_CLEAR(found);
-    }
-    for (int i = 0; i < count; i++) Py_CLEAR(incoming[i].entry);
+    if (!good) forget(count);
+    return good ? count : -1;
+}
+
+/* Appends what a datagram is to `told`, where it is feedback alone, else to `left`; 0 with an exception. */
+static int sort_told(int i, double now, PyObject *told, PyObject *left) {
+    Incoming *in = &incoming[i];
+    PyObject *lane = in->entry && in->kind == RTCP ? PyTuple_GET_ITEM(in->entry, 3) : Py_None;
+    PyObject *made = lane == Py_None ? NULL : told_by(lane, in_bytes[i], in->size, now - in->age_s);
+    if (!made && PyErr_Occurred()) return 0;
+    PyObject *one = made ? Py_BuildValue("(Nd)", made, in->age_s) : as_tuple(i);
+    int good = one && !PyList_Append(made ? told : left, one);
+    Py_XDECREF(one);
+    return good;
+}
+
+static double seconds_now(void) {
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
+}
+
+/* receive(fd, table): the datagrams that are there, at most BATCH, as ([((Receiver, number of the feedback, summary), seconds
+ * since it came)], [(tag or None, path, kind, data, seconds since it came)]). The first are transport-wide feedback, taken
+ * by told.c. `table` is {sockaddr bytes: (session address or 0, tag, path, lane or None)}. Media of a known address comes in
+ * clear as kind 1 (RTP) or 2 (RTCP), or as 3 when it is not authentic; all else as kind 0. OSError when the socket fails. */
+static PyObject *receive(PyObject *self, PyObject *args) {
+    int fd;
+    PyObject *table;
+    (void)self;
+    if (!PyArg_ParseTuple(args, "iO!", &fd, &PyDict_Type, &table) || !ready()) return NULL;
+    int count = read_plain(fd, table);
+    if (count < 0) return NULL;
+    double now = seconds_now();
+    PyObject *told = PyList_New(0), *left = PyList_New(0);
+    int good = told && left;
+    for (int i = 0; good && i < count; i++) good = sort_told(i, now, told, left);
+    forget(count);
+    PyObject *found = good ? PyTuple_Pack(2, told, left) : NULL;
+    Py_XDECREF(told);
+    Py_XDECREF(left);
     return found;
 }
 
@@ -517,12 +550,6 @@ typedef struct {
     PyObject *lane;               /* of `fresh`, borrowed from the table's entry */
 } Pass;
 
-static double seconds_now(void) {
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
-}
-
 /* Of the copies of one room: what leaves now goes to `leaving`. */
 static int settle(Pass *p, PyObject *now) {
     if (!PyList_GET_SIZE(p->fresh)) return 1;
@@ -572,24 +599,11 @@ static int take_batch(Pass *p, int count) {
 
 /* Reads and takes one batch; 0 with an exception. An ICMP answer to an earlier send is passed over: the socket is good. */
 static int take_some(Pass *p) {
-    int count, good;
-    busy = 1;
-    Py_BEGIN_ALLOW_THREADS;
-    count = read_batch(p->fd);
-    Py_END_ALLOW_THREADS;
-    busy = 0;
-    if (count <= 0) return 1;
+    int count = read_plain(p->fd, p->table);
+    if (count < 0) return PyErr_ExceptionMatches(PyExc_OSError) ? (PyErr_Clear(), 1) : 0;
     p->received += count;
-    good = look_up(p->table, count);
-    if (good) {
-        busy = 1;
-        Py_BEGIN_ALLOW_THREADS;
-        unprotect_batch(count);
-        Py_END_ALLOW_THREADS;
-        busy = 0;
-    }
-    good = good && take_batch(p, count);
-    for (int i = 0; i < count; i++) Py_CLEAR(incoming[i].entry);
+    int good = !count || take_batch(p, count);
+    forget(count);
     return good;
 }
 
@@ -657,7 +671,7 @@ static PyObject *relay(PyObject *self, PyObject *args) {
 static PyMethodDef methods[] = {
     {"use", use, METH_VARARGS, "use(protect, protect_rtcp, unprotect, unprotect_rtcp): addresses of libsrtp's functions"},
     {"sockaddr", sockaddr_of, METH_VARARGS, "sockaddr(host, port): the socket address of a numeric host, as bytes"},
-    {"receive", receive, METH_VARARGS, "receive(fd, table): [(tag, path, kind, data, age)] of the datagrams that are there"},
+    {"receive", receive, METH_VARARGS, "receive(fd, table): feedback that was taken, and the other datagrams that are there"},
     {"send", send_batch, METH_VARARGS, "send(fd, gso, packets, routes, rest): (sent, dropped, errno that turned GSO off or 0)"},
     {"pass_on", pass_on, METH_VARARGS, "pass_on(fd, gso, table, routes): one batch, as relay takes it"},
     {"relay", relay, METH_VARARGS, "relay(poll, seconds, fd, gso, table, routes): ordinary packets, until something else is ready"},
@@ -670,6 +684,8 @@ static PyMethodDef methods[] = {
     {"read_received", (PyCFunction)(void (*)(void))read_received, METH_FASTCALL, "read_received(packet, id): see sfu/intake.py"},
     {"store_received", (PyCFunction)(void (*)(void))store_received, METH_FASTCALL, "store_received(...): see sfu/intake.py"},
     {"bind_allowance", bind_allowance, METH_O, "bind_allowance(BURST_S): what a full Allowance holds"},
+    {"bind_told", bind_told, METH_VARARGS, "bind_told(Lane, Port, Receiver): remember their slots"},
+    {"take_told", (PyCFunction)(void (*)(void))take_told, METH_FASTCALL, "take_told(lane, packet, now): see native/told.c"},
     {"bind_meter", bind_meter, METH_VARARGS, "bind_meter(NORMAL, OVER, UNDER): what a Meter's summary says of the delay"},
     {"bind_outgoing", bind_outgoing, METH_VARARGS, "bind_outgoing(Receiver, Pacer, BURST_S): remember their slots"},
     {"outgoing", (PyCFunction)(void (*)(void))outgoing, METH_FASTCALL, "outgoing(packets, receivers, now): what leaves"},

@@ -54,4 +54,5 @@ def use(module: Any | None) -> None:
             speakers.WINDOW_S,
             speakers.FALL_DB_PER_S,
         )
+        module.bind_told(Lane, Port, Receiver)
         forward = module.forward_received

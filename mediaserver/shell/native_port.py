@@ -132,12 +132,15 @@ class NativePort(MediaPort):
 
     def _read_feedback(self, udp: socket.socket) -> None:
         try:
-            came = self._native.receive(udp.fileno(), self._table)
+            told, left = self._native.receive(udp.fileno(), self._table)
         except OSError as error:  # an ICMP answer to an earlier send; the socket is good
             log.debug("udp_receive", error=error.errno)
             return
-        self.counters["received"] += len(came)
-        self._hand_on(came)
+        self.counters["received"] += len(told) + len(left)
+        now = time.monotonic()
+        for (receiver, count, summary), age_s in told:
+            receiver.told(count, summary, now - age_s)
+        self._hand_on(left)
 
     def _hand_on(self, came: list[Any]) -> None:
         now = time.monotonic()

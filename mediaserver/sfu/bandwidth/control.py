@@ -68,11 +68,8 @@ class Bandwidth:
         receiver = self.receivers.get(port.transport_id)
         if receiver is None:
             return
-        sender = receiver.sender
-        before = sender.estimate_bps(now)
-        sender.feedback(feedback, now)
-        receiver.stir()
-        if sender.estimate_bps(now) < before:
+        receiver.told(feedback.count, receiver.meter.take(feedback), now)
+        if receiver.fell:
             self._allocate(receiver, now)
 
     def remb(self, port: Port, bps: int, now: float) -> None:
@@ -102,6 +99,8 @@ class Bandwidth:
         look_at = math.inf if everybody else self._look_at
         for receiver in receivers:
             sender, pacer = receiver.sender, receiver.pacer
+            if receiver.fell:
+                self._allocate(receiver, now)
             if now >= sender.due_at or pacer.waiting:
                 out += _due(receiver, now)
             if pacer.waiting or sender.short:

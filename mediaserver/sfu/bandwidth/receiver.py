@@ -9,6 +9,7 @@ from typing import Any
 
 from mediaserver.rtp import codecs
 from mediaserver.sfu.bandwidth.allocator import USE_TO_RAISE, Allocator, Target, desired_bps
+from mediaserver.sfu.bandwidth.meter import Summary
 from mediaserver.sfu.bandwidth.offers import Offers
 from mediaserver.sfu.bandwidth.pacer import Kind, Pacer
 from mediaserver.sfu.bandwidth.sender import Sender
@@ -53,6 +54,7 @@ class Receiver:
         "_streams",
         "_totals",
         "_view",
+        "fell",
         "limited",
         "meter",
         "pacer",
@@ -77,6 +79,8 @@ class Receiver:
         self._audio_bps = 0.0
         self._repair_share = 0.0
         self._next_padding = 0
+        self.fell = False
+        """The estimate has fallen since the last allocation."""
         self.limited = False
         """Repairs are held within their share: the link carries no more."""
         self._repair_credit = 0.0
@@ -86,6 +90,13 @@ class Receiver:
     def stir(self) -> None:
         """There is something for the next tick."""
         self._stirred[self.port.transport_id] = self
+
+    def told(self, count: int, summary: Summary, now: float) -> None:
+        """What the meter made of a transport-wide feedback, whose number is `count`."""
+        before = self.sender.estimate_bps(now)
+        self.sender.told(count, summary, now)
+        self.fell = self.fell or self.sender.estimate_bps(now) < before
+        self.stir()
 
     def decide(self, item: Outgoing, now: float) -> bool:
         """A packet that cannot just pass: True when it leaves now, with its number; else it waits, or is left out."""
@@ -116,6 +127,7 @@ class Receiver:
 
     def allocate(self, producers: Mapping[str, Producer], offers: Offers, now: float) -> list[tuple[Downlink, Target]]:
         """What each consumer of video is to get; empty where all have what is wanted, as they had before."""
+        self.fell = False
         self._measure(now)
         sender = self.sender
         estimate = float(sender.estimate_bps(now))

@@ -13,6 +13,7 @@ from mediaserver.rtp.transport_feedback import TransportFeedback
 from mediaserver.sfu.bandwidth import meter
 from mediaserver.sfu.bandwidth.delay import Usage
 from mediaserver.sfu.bandwidth.loss import LossModel
+from mediaserver.sfu.bandwidth.meter import Summary
 from mediaserver.sfu.bandwidth.probing import Prober
 from mediaserver.sfu.bandwidth.rates import FLOOR_BPS, Aimd
 from mediaserver.sfu.bandwidth.reported import ReportedRate
@@ -68,13 +69,14 @@ class Sender:
 
     def feedback(self, feedback: TransportFeedback, now: float) -> None:
         """What the receiver tells of transport-wide numbers."""
-        cluster = self.prober.cluster
-        received, lost, size, newest_number, newest_sent, outage, usage, probed = self.meter.take(
-            feedback, 0 if cluster is None else cluster.number
-        )
-        in_order = self._count is not None and feedback.count == (self._count + 1) & 0xFF
+        self.told(feedback.count, self.meter.take(feedback), now)
+
+    def told(self, count: int, summary: Summary, now: float) -> None:
+        """What the meter made of a feedback; `count` is the feedback's number."""
+        received, lost, size, newest_number, newest_sent, outage, usage, probed = summary
+        in_order = self._count is not None and count == (self._count + 1) & 0xFF
         self.feedback_lost += not in_order and self._count is not None
-        self._count = feedback.count
+        self._count = count
         self.feedbacks += 1
         returned = self._silence_at is not None
         self._feedback_at, self._silence_at, self.due_at = now, None, now
@@ -92,7 +94,7 @@ class Sender:
                 self._loss.add(received + lost, lost, size, span, now)
         self._last_reported_sent = newest_sent
         self._control(usage, newest_number, now)
-        self.meter.probing = self.prober.sending
+        self._mark_probe()
 
     def _control(self, usage: Usage, newest_number: int, now: float) -> None:
         arrived, offered = self.meter.arrived_bps(), self.meter.offered_bps()
@@ -151,9 +153,14 @@ class Sender:
         self.prober.tick(now)
         if self._feedback_at is not None and self._silence_at is None:
             self.prober.consider(self._aimd.rate_bps, self._wanted_bps, now)
-        self.meter.probing = self.prober.sending
+        self._mark_probe()
         self.due_at = self._next_due(now)
         return self.prober.padding_due(now)
+
+    def _mark_probe(self) -> None:
+        cluster = self.prober.cluster
+        self.meter.awaited = 0 if cluster is None else cluster.number
+        self.meter.probing = self.prober.sending
 
     def _next_due(self, now: float) -> float:
         if self.prober.cluster is not None:
