@@ -270,6 +270,8 @@ class Downlink:
         link, uplink = self.repair.link, self.uplink
         if uplink is None or link.limited or uplink.troubled(now):
             return None  # what is lost now is overflow: to wait for its repair would only lengthen the gap
+        if not (self.patience.delay_ms or uplink.meter.share or link.loss):
+            return None  # nothing is held back without loss
         return self.patience.due(
             now,
             up_loss=uplink.meter.share,

@@ -77,12 +77,15 @@ class Bandwidth:
         receiver = self.receivers.get(port.transport_id)
         if receiver is not None:
             receiver.sender.remb(bps, now)
+            receiver.wake()
 
     def report(self, port: Port, fraction_lost: float, rtt_s: float | None, now: float) -> None:
         """A receiver's report of one stream."""
         receiver = self.receivers.get(port.transport_id)
         if receiver is not None:
             receiver.sender.receiver_report(fraction_lost, rtt_s, now)
+            if not receiver.sender.by_feedback:
+                receiver.wake()
 
     # Packets
 
@@ -114,11 +117,13 @@ class Bandwidth:
     # Layers
 
     def review(self, recording_height: int | None, now: float) -> None:
-        """Allocate anew and see which layers are needed; `recording_height` is None while nothing is recorded. To be
-        called about ten times a second."""
+        """Allocate anew, where there is reason to, and see which layers are needed; `recording_height` is None while
+        nothing is recorded. To be called about ten times a second."""
         self._offers.note(self._producers.values(), self._demands, now)
+        changed = self._offers.changed(self._producers.values(), now)
         for receiver in self.receivers.values():
-            self._allocate(receiver, now)
+            if changed or not receiver.rests(now):
+                self._allocate(receiver, now)
         self._demand(recording_height, now)
 
     def changed(self, now: float) -> None:
@@ -195,6 +200,7 @@ def _due(receiver: Receiver, now: float) -> list[Outgoing]:
     """What of one receiver waited for its turn, and padding, with their numbers."""
     due = receiver.pacer.due(now) if receiver.pacer.waiting else []
     wanted = receiver.sender.tick(now)
+    receiver.wake()
     if wanted > 0 and not receiver.pacer.waiting:
         due += receiver.padding(wanted)
     for item in due:

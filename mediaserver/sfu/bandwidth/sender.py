@@ -45,7 +45,7 @@ class Sender:
         self.rtt_s = 0.1
         self.padding_bytes = 0
         self.due_at = now
-        """Before this time `tick` has nothing to do."""
+        """Before this time `tick` has nothing to do; feedback that shows nothing new only makes it later."""
         self.feedbacks = self.feedback_lost = 0
         self._aimd = Aimd(start_bps)
         self._loss = LossModel()
@@ -78,7 +78,7 @@ class Sender:
         self.feedback_lost += not in_order and self._count is not None
         self._count = count
         self.feedbacks += 1
-        returned = self._silence_at is not None
+        returned, first = self._silence_at is not None, self._feedback_at is None
         self._feedback_at, self._silence_at, self.due_at = now, None, now
         if newest_sent is None:
             return
@@ -95,6 +95,8 @@ class Sender:
         self._last_reported_sent = newest_sent
         self._control(usage, newest_number, now)
         self._mark_probe()
+        if not (first or returned or self.short):
+            self.due_at = self._next_due(now)
 
     def _control(self, usage: Usage, newest_number: int, now: float) -> None:
         arrived, offered = self.meter.arrived_bps(), self.meter.offered_bps()
@@ -144,8 +146,9 @@ class Sender:
 
     def wanted(self, bps: float) -> None:
         """What would be sent if the link had room for everything that is shown."""
-        if bps != self._wanted_bps:
-            self._wanted_bps, self.due_at = bps, -math.inf
+        self._wanted_bps = bps
+        if self.short:
+            self.due_at = -math.inf
 
     def tick(self, now: float) -> int:
         """To be called every 10 ms or so: bytes of padding to send now."""
