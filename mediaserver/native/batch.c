@@ -4,7 +4,8 @@
  * everything that a batch produced. The interpreter's lock is released while the kernel and the cipher work.
  *
  * No cipher lives here and nothing is linked: the SRTP functions are those of the libsrtp that pylibsrtp brought, handed
- * over by address (`use`), with the same sessions that Python holds. Both planes may so be mixed, call by call.
+ * over by address (`use`), with the same sessions and sealers (sealer.c) that Python holds. Both planes may so be mixed,
+ * call by call.
  * Only the thread of the event loop calls in; sessions and buffers belong to it.
  */
 #define PY_SSIZE_T_CLEAN
@@ -15,6 +16,7 @@
 #include "meter.h"
 #include "outgoing.h"
 #include "relay.h"
+#include "sealer.h"
 #include "straight.h"
 #include "told.h"
 #include <arpa/inet.h>
@@ -312,7 +314,8 @@ static PyObject *receive(PyObject *self, PyObject *args) {
 /* ---- sending ---- */
 
 typedef struct {
-    void *session;
+    void *session;    /* of libsrtp */
+    PyObject *sealer; /* of RTP, or NULL; borrowed from the route */
     const struct sockaddr *address;
     socklen_t address_bytes;
     Py_ssize_t first, last; /* of a chain in `packets` */
@@ -401,6 +404,12 @@ static void add_run(Sender *s, const Target *target, size_t start, int segment, 
     if (s->pending == FLUSH) flush(s);
 }
 
+/* Protects a packet where it lies; 0 when it is refused. */
+static int protected_bytes(const Target *target, const Packet *p, uint8_t *at, int *size) {
+    if (p->is_rtcp || !target->sealer) return !(p->is_rtcp ? protect_rtcp : protect_rtp)(target->session, at, size);
+    return (*size = seal(target->sealer, at, *size)) > 0;
+}
+
 static void send_target(Sender *s, const Target *target, const Packet *packets) {
     size_t start = s->at;
     int segment = 0, count = 0;
@@ -413,7 +422,7 @@ static void send_target(Sender *s, const Target *target, const Packet *packets) 
         }
         int size = p->size;
         memcpy(out + s->at, p->data, size);
-        if ((p->is_rtcp ? protect_rtcp : protect_rtp)(target->session, out + s->at, &size)) {
+        if (!protected_bytes(target, p, out + s->at, &size)) {
             s->dropped++;
             continue;
         }
@@ -449,14 +458,16 @@ static int find_target(PyObject *id, PyObject *routes) {
     PyObject *route = PyDict_GetItemWithError(routes, id);
     if (!route) return PyErr_Occurred() ? -2 : -1;
     if (!PyTuple_Check(route) || PyTuple_GET_SIZE(route) != 2 || !PyBytes_Check(PyTuple_GET_ITEM(route, 1))) {
-        PyErr_SetString(PyExc_TypeError, "routes are {id: (session, sockaddr bytes)}");
+        PyErr_SetString(PyExc_TypeError, "routes are {id: (session or Sealer, sockaddr bytes)}");
         return -2;
     }
-    void *session = PyLong_AsVoidPtr(PyTuple_GET_ITEM(route, 0));
+    PyObject *keys = PyTuple_GET_ITEM(route, 0), *sealer = Py_IS_TYPE(keys, &SealerType) ? keys : NULL;
+    void *session = sealer ? sealer_session(sealer) : PyLong_AsVoidPtr(keys);
     if (!session) return PyErr_Occurred() ? -2 : -1;
     if (target_count == TARGETS) return -1;
     targets[target_count] = (Target){
         .session = session,
+        .sealer = sealer,
         .address = (const struct sockaddr *)PyBytes_AS_STRING(PyTuple_GET_ITEM(route, 1)),
         .address_bytes = (socklen_t)PyBytes_GET_SIZE(PyTuple_GET_ITEM(route, 1)),
         .first = -1,
@@ -526,7 +537,7 @@ static int send_list(int fd, int gso, PyObject *list, PyObject *routes, PyObject
 }
 
 /* send(fd, gso, packets, routes, rest): protects and sends [(id, packet, is_rtcp)], in order for each id, where routes
- * is {id: (session address, sockaddr bytes)}; packets of other ids are appended to `rest`. Returns (sent, dropped, errno
+ * is {id: (session address or Sealer, sockaddr bytes)}; packets of other ids are appended to `rest`. Returns (sent, dropped, errno
  * that turned GSO off or 0). The kernel never blocks it. */
 static PyObject *send_batch(PyObject *self, PyObject *args) {
     int fd, gso;
@@ -670,6 +681,7 @@ static PyObject *relay(PyObject *self, PyObject *args) {
 
 static PyMethodDef methods[] = {
     {"use", use, METH_VARARGS, "use(protect, protect_rtcp, unprotect, unprotect_rtcp): addresses of libsrtp's functions"},
+    {"use_cipher", use_cipher, METH_VARARGS, "use_cipher(...): addresses of libcrypto's functions, for Sealer"},
     {"sockaddr", sockaddr_of, METH_VARARGS, "sockaddr(host, port): the socket address of a numeric host, as bytes"},
     {"receive", receive, METH_VARARGS, "receive(fd, table): feedback that was taken, and the other datagrams that are there"},
     {"send", send_batch, METH_VARARGS, "send(fd, gso, packets, routes, rest): (sent, dropped, errno that turned GSO off or 0)"},
@@ -700,9 +712,11 @@ static struct PyModuleDef definition = {
 };
 
 PyMODINIT_FUNC PyInit__batch(void) {
-    PyObject *module = PyType_Ready(&MeterType) || PyType_Ready(&AllowanceType) ? NULL : PyModule_Create(&definition);
+    if (PyType_Ready(&MeterType) || PyType_Ready(&AllowanceType) || PyType_Ready(&SealerType)) return NULL;
+    PyObject *module = PyModule_Create(&definition);
     if (module && (PyModule_AddObjectRef(module, "Meter", (PyObject *)&MeterType) ||
-                   PyModule_AddObjectRef(module, "Allowance", (PyObject *)&AllowanceType)))
+                   PyModule_AddObjectRef(module, "Allowance", (PyObject *)&AllowanceType) ||
+                   PyModule_AddObjectRef(module, "Sealer", (PyObject *)&SealerType)))
         Py_CLEAR(module);
     return module;
 }

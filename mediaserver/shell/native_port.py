@@ -45,7 +45,7 @@ class NativePort(MediaPort):
         self._native = module
         self._table: dict[bytes, tuple[int, Any, Path, Lane | None]] = {}
         self._addresses: dict[Path, bytes] = {}
-        self._native_routes: dict[str, tuple[int, bytes]] = {}
+        self._native_routes: dict[str, tuple[Any, bytes]] = {}
 
     async def open(self, bind: str, port: int) -> None:
         """As the base class says."""
@@ -87,7 +87,7 @@ class NativePort(MediaPort):
         """As the base class says."""
         super().route(name, path, srtp)
         if isinstance(path, tuple) and srtp is not None:
-            self._native_routes[name] = srtp.tx_address, self._sockaddr(path)
+            self._native_routes[name] = srtp.tx_native, self._sockaddr(path)
         else:
             self._native_routes.pop(name, None)
 
@@ -169,7 +169,7 @@ class NativePort(MediaPort):
 
 def use(module: Any | None) -> None:
     """Take the loops of the compiled plane, or the reference in Python for None. Rooms are made after this."""
-    for part in (allowance, fanout, intake, lane, transport_feedback, meter, outgoing):
+    for part in (allowance, fanout, intake, lane, transport_feedback, meter, outgoing, door):
         part.use(module)
 
 

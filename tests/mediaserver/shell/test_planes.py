@@ -321,7 +321,7 @@ def test_the_compiled_plane_refuses_what_is_no_batch() -> None:
     module.use(*functions)
     ours, _, _ = keys("gcm")
     address = module.sockaddr("127.0.0.1", 9)
-    routes: dict[str, Any] = {"a": (ours.tx_address, address), "b": (1,), "c": None}
+    routes: dict[str, Any] = {"a": (ours.tx_native, address), "b": (1,), "c": None}
     for item in (1, (), ("a", bytearray(7), False), ("a", bytearray(2049), False), ("b", packet(1), False)):
         with pytest.raises((TypeError, ValueError)):
             module.send(0, True, [item], routes, [])
