@@ -628,8 +628,9 @@ static int begin_pass(Pass *p) {
     return p->left && p->rest && p->wake && p->fresh && p->leaving;
 }
 
-static PyObject *end_pass(Pass *p, int good) {
-    PyObject *made = good ? Py_BuildValue("(llliOOO)", p->received, p->sent, p->dropped, p->gso_errno, p->left, p->rest, p->wake)
+static PyObject *end_pass(Pass *p, int good, int ready) {
+    PyObject *made = good ? Py_BuildValue("(illliOOO)", ready, p->received, p->sent, p->dropped, p->gso_errno, p->left, p->rest,
+                                          p->wake)
                           : NULL;
     Py_XDECREF(p->left);
     Py_XDECREF(p->rest);
@@ -645,38 +646,43 @@ static PyObject *pass_on(PyObject *self, PyObject *args) {
     (void)self;
     if (!PyArg_ParseTuple(args, "ipO!O!", &p.fd, &p.gso, &PyDict_Type, &p.table, &PyDict_Type, &p.routes) || !ready()) return NULL;
     int good = begin_pass(&p) && take_some(&p);
-    return end_pass(&p, good);
+    return end_pass(&p, good, 0);
 }
 
-/* Waits at most until `until`: 1 when the socket is ready and nothing else, 0 when something else is or the time is over,
- * -1 to wait on. */
-static int wait_for(int poll, int fd, double until) {
+/* What `wait_for` came back for. */
+enum Found { TIME, MEDIA, ELSE };
+
+/* Waits at most until `until`, for the socket alone or for something else. */
+static enum Found wait_for(int poll, int fd, double until) {
     struct epoll_event ready_now[2];
-    double left = until - seconds_now();
-    if (left < 0) return 0;
-    int count = epoll_wait(poll, ready_now, 2, left > 3600 ? 3600000 : (int)(left * 1000) + 1);
-    return count == 1 && ready_now[0].data.fd == fd ? 1 : count == 0 ? -1 : 0;
+    for (;;) {
+        double left = until - seconds_now();
+        if (left < 0) return TIME;
+        int count = epoll_wait(poll, ready_now, 2, left > 3600 ? 3600000 : (int)(left * 1000) + 1);
+        if (count) return count == 1 && ready_now[0].data.fd == fd ? MEDIA : ELSE;
+    }
 }
 
 /* relay(poll, seconds, fd, gso, table, routes): takes what comes at the socket `fd`, as long as nothing else is ready at the
- * epoll `poll`, no time is over and every packet is an ordinary one. Then (received, sent, dropped, errno that turned GSO
+ * epoll `poll`, no time is over and every packet is an ordinary one. Then (1 when something else may be ready, received, sent, dropped, errno that turned GSO
  * off or 0, datagrams for Python as `receive` gives them, packets without a route, what is to be called). */
 static PyObject *relay(PyObject *self, PyObject *args) {
     Pass p = {0};
-    int poll, found = 1, good;
+    enum Found found = MEDIA;
+    int poll, good;
     double seconds;
     (void)self;
     if (!PyArg_ParseTuple(args, "idipO!O!", &poll, &seconds, &p.fd, &p.gso, &PyDict_Type, &p.table, &PyDict_Type, &p.routes) ||
         !ready()) return NULL;
     double until = seconds_now() + seconds;
     good = begin_pass(&p);
-    while (good && found && !something_left(&p)) {
+    while (good && found == MEDIA && !something_left(&p)) {
         Py_BEGIN_ALLOW_THREADS;
         found = wait_for(poll, p.fd, until);
         Py_END_ALLOW_THREADS;
-        if (found > 0) good = take_some(&p);
+        if (found == MEDIA) good = take_some(&p);
     }
-    return end_pass(&p, good);
+    return end_pass(&p, good, found == ELSE);
 }
 
 static PyMethodDef methods[] = {

@@ -47,8 +47,8 @@ from mediaserver.sfu.speakers import TOP, Speakers
 
 TICK_S = 0.01
 """How often due work is looked for while something is missing, waits, or is tried out."""
-CALM_TICK_S = 0.02
-"""How often else: a wake-up costs more than most of what there is to do in it."""
+CALM_TICK_S = 0.05
+"""How often else: a wake-up costs more than most of what there is to do in it. Publishers get feedback as often."""
 REVIEW_S = 0.1
 """How often layers, speakers and the recorded layer are looked at."""
 SOURCES: dict[str, Kind] = {"mic": "audio", "cam": "video", "screen": "video", "screen_audio": "audio"}
@@ -235,6 +235,7 @@ class Room:
                 downlink = self._consumers.add(receiver, producer, now)
                 self._outbox.events.append(ConsumerAdded(receiver.peer_id, describe(producer, downlink)))
         self._bandwidth.changed(now)
+        self._hurry(now)
         return producer.producer_id
 
     def close_producer(self, producer_id: str, now: float) -> None:
@@ -273,6 +274,7 @@ class Room:
             downlink.since = now
             self._outbox.events.append(ConsumerPaused(downlink.peer_id, downlink.consumer_id, paused))
         self._bandwidth.changed(now)
+        self._hurry(now)
 
     def set_target(
         self, downlink: Downlink, spatial: int | None, temporal: int, reason: Reason | None, now: float
@@ -281,6 +283,7 @@ class Room:
         no more, is told by ConsumerLayers. Before the first call it has the highest live layer."""
         target = None if spatial is None else (spatial, temporal)
         self._layers.set_target(self._producers[downlink.producer_id], downlink, target, reason, now)
+        self._hurry(now)
 
     def view(self, peer_id: str, view: View, now: float) -> None:
         """What this peer's page shows now: it gets that, as far as its link carries it. Unknown ids are ignored."""
@@ -311,6 +314,7 @@ class Room:
         if producer.silenced == silenced:
             return
         producer.silenced = silenced
+        self._hurry(now)
         if silenced:
             for uplink in producer.uplinks:
                 self._layers.restart(producer, uplink, now)
@@ -519,6 +523,7 @@ class Room:
     def record(self, on: bool, now: float) -> None:
         """Turns the recording outputs on or off; each turn on opens new epochs."""
         self._tap.switch(on, list(self._producers.values()), now)
+        self._hurry(now)
 
     def request_keyframe(self, producer_id: str, now: float) -> None:
         """Asks the publisher for a key frame of what is recorded, through the throttle. Unknown ids and audio are
@@ -533,10 +538,9 @@ class Room:
         released, self._released = self._released, []
         packets = self._outbox.take_packets()
         if packets:
-            count = len(packets)
             packets = self._bandwidth.outgoing(packets, self._now)
-            if len(packets) < count:
-                self._hurry(self._now)  # the rest of a burst waits for its turn
+        if self._bandwidth.stirred:
+            self._hurry(self._now)  # the rest of a burst waits for its turn
         return released + packets if released else packets
 
     def drain_events(self) -> list[Event]:

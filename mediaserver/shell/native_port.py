@@ -91,18 +91,20 @@ class NativePort(MediaPort):
         else:
             self._native_routes.pop(name, None)
 
-    def _relay(self, poll: int, seconds: float) -> None:
-        """Waits for the event loop: until `seconds` have passed, or there is something for Python to do."""
+    def _relay(self, poll: int, seconds: float) -> bool:
+        """Waits for the event loop: until `seconds` have passed, or there is something for Python to do. True when that
+        is at another file."""
         assert self._udp is not None
         try:
             passed = self._native.relay(poll, seconds, self._udp.fileno(), self._gso, self._table, self._native_routes)
         except Exception:  # a fault of ours must not end the event loop
             log.exception("relay")
             self._no_relay()
-            return
-        left, rest, wake = self._account(passed)
+            return True
+        left, rest, wake = self._account(passed[1:])
         if left or rest or wake:
             asyncio.get_running_loop().call_soon(self._go_on, left, rest, wake)
+        return bool(passed[0])
 
     def _account(self, passed: Any) -> tuple[list[Any], list[Outgoing], list[Callable[[], None]]]:
         received, sent, dropped, error, left, rest, wake = passed
@@ -128,7 +130,7 @@ class NativePort(MediaPort):
 
     def _read(self, udp: socket.socket) -> None:
         passed = self._native.pass_on(udp.fileno(), self._gso, self._table, self._native_routes)
-        self._take_over(*self._account(passed))
+        self._take_over(*self._account(passed[1:]))
 
     def _read_feedback(self, udp: socket.socket) -> None:
         try:

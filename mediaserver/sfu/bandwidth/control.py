@@ -56,6 +56,11 @@ class Bandwidth:
         self.receivers.pop(port.transport_id, None)
         self._stirred.pop(port.transport_id, None)
 
+    @property
+    def stirred(self) -> bool:
+        """The next tick has something to do for a receiver."""
+        return bool(self._stirred)
+
     def view(self, port: Port, view: View, now: float) -> None:
         """The page shows something else now; what it asks for is given at once."""
         port.view = view

@@ -97,12 +97,11 @@ class Receiver:
 
     def told(self, count: int, summary: Summary, now: float) -> None:
         """What the meter made of a transport-wide feedback, whose number is `count`."""
-        before = self.sender.estimate_bps(now)
-        self.sender.told(count, summary, now)
-        self.fell = self.fell or self.sender.estimate_bps(now) < before
-        if self.fell or self.sender.due_at <= now:
+        sender = self.sender
+        self.fell = sender.told(count, summary, now) or self.fell
+        if self.fell or sender.due_at <= now:
             self.stir()
-        if self.sender.limited(now):
+        if sender.limited(now):
             self.wake()
 
     def rests(self, now: float) -> bool:

@@ -71,8 +71,8 @@ class Sender:
         """What the receiver tells of transport-wide numbers."""
         self.told(feedback.count, self.meter.take(feedback), now)
 
-    def told(self, count: int, summary: Summary, now: float) -> None:
-        """What the meter made of a feedback; `count` is the feedback's number."""
+    def told(self, count: int, summary: Summary, now: float) -> bool:
+        """What the meter made of a feedback; `count` is the feedback's number. True when the estimate has fallen."""
         received, lost, size, newest_number, newest_sent, outage, usage, probed = summary
         in_order = self._count is not None and count == (self._count + 1) & 0xFF
         self.feedback_lost += not in_order and self._count is not None
@@ -81,7 +81,8 @@ class Sender:
         returned, first = self._silence_at is not None, self._feedback_at is None
         self._feedback_at, self._silence_at, self.due_at = now, None, now
         if newest_sent is None:
-            return
+            return first
+        before = min(self._aimd.rate_bps, self._loss.cap_bps)
         rtt = now - newest_sent
         self.rtt_s = min(rtt, self.rtt_s + 0.1 * (rtt - self.rtt_s)) if rtt < 2.0 else self.rtt_s
         for arrival, packet_bytes in probed:
@@ -97,6 +98,7 @@ class Sender:
         self._mark_probe()
         if not (first or returned or self.short):
             self.due_at = self._next_due(now)
+        return first or min(self._aimd.rate_bps, self._loss.cap_bps) < before
 
     def _control(self, usage: Usage, newest_number: int, now: float) -> None:
         arrived, offered = self.meter.arrived_bps(), self.meter.offered_bps()
