@@ -13,8 +13,8 @@ from collections.abc import Callable
 
 
 class MediaSelector(selectors.EpollSelector):
-    """`relay(epoll's number, seconds)` waits in its place, and returns when the loop has something to do: True when that
-    may be something that is ready, False when the time is over or there is a call."""
+    """`relay(epoll's number, seconds)` waits in its place, and returns when the loop has something to do: True when it
+    may be that a file is ready, False when the time is over or a call is to be made."""
 
     relay: Callable[[int, float], bool] | None = None
 
