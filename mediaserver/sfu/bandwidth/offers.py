@@ -76,6 +76,7 @@ class Offers:
         """The producer has ended."""
         for known in (self._usual, self._announced, self._asked, self._of):
             known.pop(producer_id, None)
+        self._seen.clear()
 
     def left(self, peer_id: str) -> None:
         """The peer has gone."""

@@ -40,7 +40,8 @@ def session(suite: str, key: int, direction: int) -> pylibsrtp.Session:
 def keys(suite: str) -> tuple[Srtp, pylibsrtp.Session, pylibsrtp.Session]:
     """Ours, then the far end's receiving and sending sessions."""
     inbound, outbound = pylibsrtp.Policy.SSRC_ANY_INBOUND, pylibsrtp.Policy.SSRC_ANY_OUTBOUND
-    ours = open_srtp(session(suite, 1, inbound), session(suite, 2, outbound))
+    key = bytes([2]) * PROFILES[suite][1] if suite == "gcm" else None
+    ours = open_srtp(session(suite, 1, inbound), session(suite, 2, outbound), key)
     return ours, session(suite, 2, inbound), session(suite, 1, outbound)
 
 
