@@ -27,7 +27,7 @@ _AUDIO = frozenset({codecs.OPUS.payload_type, codecs.RED_PAYLOAD_TYPE})
 _REPAIR = frozenset(codec.rtx_payload_type for codec in codecs.ALL if codec.rtx_payload_type)
 SMOOTHING, SMOOTHED_S = 0.1, 0.1
 """Of the measured shares of sound and repairs, for each such time."""
-REST_S = 0.5
+REST_S = 1.0
 """So long nothing is allocated anew where everybody has all that is wanted, and nothing new was heard."""
 REPAIR_SHARE, REPAIR_BURST_S = 0.2, 0.25
 REPAIR_MOST = 0.6

@@ -101,12 +101,12 @@ class Sender:
         return first or min(self._aimd.rate_bps, self._loss.cap_bps) < before
 
     def _control(self, usage: Usage, newest_number: int, now: float) -> None:
-        arrived, offered = self.meter.arrived_bps(), self.meter.offered_bps()
+        arrived, offered = self.meter.arrived_bps(), self.meter.offered_bps() if usage is Usage.OVER else None
         queue_ms = self.meter.queue_ms
         if usage is Usage.OVER and queue_ms < QUEUE_MS and self.prober.echoes(self.rtt_s, now):
             usage = Usage.UNDER  # our own burst: wait until it is through
         self._aimd.update(usage, arrived, offered or 0.0, self.rtt_s, now)
-        if math.isfinite(self._loss.cap_bps) and self._aimd.rate_bps > self._loss.cap_bps:
+        if self._aimd.rate_bps > self._loss.cap_bps:
             self._aimd.set_rate(self._loss.cap_bps)
             self._limited_at = now
         if usage is Usage.OVER:
@@ -114,6 +114,8 @@ class Sender:
             self.prober.hold(now)
         elif queue_ms > QUEUE_MS:
             self.prober.hold(now)
+        if self.prober.cluster is None:
+            return
         measured = self.prober.result(newest_number, self._aimd.rate_bps, self._loss.inherent, now)
         if measured is not None and usage is not Usage.OVER:
             self._aimd.set_rate(max(arrived or 0.0, measured))
