@@ -48,6 +48,7 @@ MARK_EVERY_S = 0.7
 KEPT_FILES = {"feed.json", "uploads.jsonl", "recorder.lock"}
 RECORDER_STARTS_MS = 3_000
 """So long after its start the recorder may not have taken yet what waited for it."""
+NEAR_MS = 6_000
 READY_WITHIN_S = 60.0
 SEALED_WITHIN_S = 120.0
 
@@ -347,7 +348,8 @@ class Ledger:
         for one in missing:
             span = next((o for o in outages if o[0] - PART_MS - EDGE_MS <= one.utc_ms <= o[2] + EDGE_MS), None)
             if span is None:
-                self._fault(f"packet {one.number}, sent at {one.utc_ms - self._origin:.0f} ms, is lost without reason")
+                at_ms = one.utc_ms - self._origin
+                self._fault(f"packet {one.number}, sent at {at_ms:.0f} ms, is lost without reason; {self._near(at_ms)}")
             elif span[0] == span[1] > one.utc_ms:
                 self._outcome.most_lost_ms = max(self._outcome.most_lost_ms, span[0] - one.utc_ms)
 
@@ -365,7 +367,21 @@ class Ledger:
         for one in missing:
             at_ms = one.utc_ms - self._origin
             if not any(gap.from_ms - EDGE_MS <= at_ms <= gap.to_ms + EDGE_MS for gap in self._gaps):
-                self._fault(f"packet {one.number}, sent at {at_ms:.0f} ms, is missing and in no gap")
+                near = self._near(at_ms)
+                self._fault(f"packet {one.number}, sent at {at_ms:.0f} ms, is missing and in no gap; {near}")
+
+    def _near(self, at_ms: float) -> str:
+        """What happened about that time, for whoever looks for the reason."""
+        span = at_ms - NEAR_MS, at_ms + NEAR_MS
+        gaps = [(g.from_ms, g.to_ms, g.cause) for g in self._gaps if g.to_ms > span[0] and g.from_ms < span[1]]
+        kills = [
+            (kill.program, round(kill.at_utc_ms - self._origin), round(kill.again_utc_ms - self._origin))
+            for kill in self._outcome.kills
+            if kill.again_utc_ms - self._origin > span[0] and kill.at_utc_ms - self._origin < span[1]
+        ]
+        joins = [round(at - self._origin) for at in self._joins if span[0] < at - self._origin < span[1]]
+        epochs = next((t.epochs for t in self._made.tracks if t.track_id == self._track_id), ())
+        return f"gaps {gaps}, kills {kills}, joins {joins}, epochs {[(e.start_ms, e.end_ms) for e in epochs]}"
 
     def _true(self, found: set[int]) -> None:
         """Whatever stands in the record as a gap is missing."""
