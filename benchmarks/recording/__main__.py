@@ -15,13 +15,13 @@ from typing import Any
 
 from playwright.async_api import Error as BrowserError
 
-from benchmarks.recording import cost, lipsync, report
+from benchmarks.recording import alarms, cost, lipsync, report
 from benchmarks.sfu.__main__ import machine, own_address
 from benchmarks.sfu.measure import measure
 from benchmarks.sfu.process import LOAD_CORE
 from benchmarks.sfu.shapes import SHAPES
 
-PARTS = ("cost", "memory", "forwarding", "lipsync")
+PARTS = ("cost", "memory", "forwarding", "lipsync", "alarms")
 
 
 def arguments(words: list[str] | None = None) -> argparse.Namespace:
@@ -89,6 +89,14 @@ async def _lipsync(wanted: argparse.Namespace, failed: list[str]) -> list[report
         return []
 
 
+async def _alarms(wanted: argparse.Namespace, failed: list[str]) -> list[report.Run]:
+    try:
+        return await alarms.measure(wanted.repeats)
+    except (AssertionError, RuntimeError, OSError, BrowserError) as error:
+        failed.append(f"alarms: {type(error).__name__} {error}")
+        return []
+
+
 async def _all(wanted: argparse.Namespace) -> dict[str, Any]:
     rows: list[report.Run] = []
     decided: list[report.Run] = []
@@ -106,6 +114,8 @@ async def _all(wanted: argparse.Namespace) -> dict[str, Any]:
             elif part == "lipsync":
                 rows_found = await _lipsync(wanted, failed)
                 found = rows_found, lipsync.targets(rows_found) if rows_found else []
+            elif part == "alarms":
+                found = alarms.summed(await _alarms(wanted, failed))
             else:
                 raise SystemExit(f"{part} is none of {', '.join(PARTS)}")
             rows += found[0]

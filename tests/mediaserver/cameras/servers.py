@@ -68,7 +68,11 @@ class RtspServer:
         """Returns when it listens."""
         environment = {name: value for name, value in os.environ.items() if not name.startswith("PYTHON")}
         self.process = subprocess.Popen(
-            self.command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, env=environment
+            self.command,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            env=environment,
         )
         assert self.process.stdout is not None
         line = self.process.stdout.readline()
@@ -80,7 +84,15 @@ class RtspServer:
             self.process.kill()
             self.process.wait()
             self.process.stdout.close()
+            if self.process.stdin is not None:
+                self.process.stdin.close()
             self.process = None
+
+    def tell(self, element: str, name: str, value: str) -> None:
+        """Change a named element of GStreamer's streams while they are watched."""
+        assert self.process is not None and self.process.stdin is not None
+        self.process.stdin.write(f"{element} {name} {value}\n".encode())
+        self.process.stdin.flush()
 
     async def start(self) -> None:
         """`switch_on` beside other work."""
