@@ -30,8 +30,9 @@ from playwright.async_api import Browser, Locator, Page, async_playwright, expec
 from hatch_build import UI, build_pages
 from tests.acceptance.machine import CHROMIUM, CHROMIUM_FLAGS
 from tests.mediaserver.cameras.servers import ALAW, H264, RtspServer, gstreamer
+from tests.ports import free_port
 from tests.web.front import Browser as Person
-from tests.web.sessions.house import House, free_port, until
+from tests.web.sessions.house import House, until
 from tests.web.sessions.test_cameras import add_camera
 from tests.web.ui.test_record_served import open_as
 

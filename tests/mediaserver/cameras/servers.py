@@ -7,16 +7,16 @@ import asyncio
 import fcntl
 import os
 import shutil
-import socket
 import subprocess
 import sys
 import tarfile
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
+
+from tests.ports import free_port
 
 HERE = Path(__file__).parent
 SYSTEM_PYTHON = "/usr/bin/python3"
@@ -44,13 +44,6 @@ B_PICTURES = (
     f"{PICTURE} ! x264enc bframes=2 b-adapt=false key-int-max=25 speed-preset=superfast "
     "! video/x-h264,profile=main ! rtph264pay name=pay0 pt=96"
 )
-
-
-def free_port() -> int:
-    """A TCP port that is free now."""
-    with closing(socket.socket()) as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 @dataclass

@@ -23,8 +23,9 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from storage.cli import doctor
 from storage.cli.doctor import Finding
 from storage.settings import Settings
-from tests.acceptance.machine import Server, free_port
+from tests.acceptance.machine import Server
 from tests.embedded_store import EmbeddedStore
+from tests.ports import free_port
 from transcribe.models import models_dir
 
 NOW = datetime.now(UTC)
