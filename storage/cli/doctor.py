@@ -23,6 +23,7 @@ from rich.console import Console
 from storage.cli import doctor_nodes
 from storage.cli.serve import is_ready, port_fault
 from storage.cli.serve_node import answers
+from storage.own_keys import KEY_NAME, KeyUnreadable, fingerprint, installation_key
 from storage.settings import Settings
 
 CODECS = (("vp8", "r"), ("opus", "r"), ("opus", "w"))
@@ -69,6 +70,7 @@ def examine(settings: Settings) -> Iterator[Finding]:
         ("copy", second_store),
         ("lock", lock),
         ("encryption", encryption),
+        ("recording key", recording_key),
         ("store exposure", store_exposure),
         *([] if settings.node_name else [("model", model)]),
         ("codecs", codecs),
@@ -339,6 +341,29 @@ def encryption(settings: Settings) -> Iterator[Finding]:
         "unreadable": ("fail", "the store cannot read what it encrypted; set s3_encryption = off, or use another."),
     }
     yield Finding("encryption", *said[found])
+
+
+def recording_key(settings: Settings) -> Iterator[Finding]:
+    """The installation's key, which opens the own keys of recordings."""
+    path = settings.secrets_dir / KEY_NAME
+    if not path.exists():
+        if settings.recording_keys == "off":
+            return
+        if settings.node_name:
+            how = "make this machine a node anew (videohome node add, videohome node join), or nothing is uploaded."
+            yield Finding("recording key", "fail", f"{path} is missing; {how}")
+            return
+        kind = "private talk" if settings.recording_keys == "talks" else "recording"
+        how = f"it is made with the first {kind}. Were there some already, put it back from your backup."
+        yield Finding("recording key", "ok", f"{path} is not there yet; {how}")
+        return
+    try:
+        found = fingerprint(installation_key(settings.secrets_dir))
+    except KeyUnreadable as fault:
+        yield Finding("recording key", "fail", str(fault))
+        return
+    why = "without it nobody can open the recordings that have a key of their own"
+    yield Finding("recording key", "ok", f"{found} in {path}; keep a copy elsewhere: {why}.")
 
 
 def _log(settings: Settings) -> str:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, Literal
 
 from web.casework.moderation import OUT, Admission
 from web.casework.refusal import Refused
@@ -40,6 +40,11 @@ class Side:
     present: bool
     ever_in: bool
     left_utc_ms: int | None
+
+
+def gets_own_key(keys: Literal["talks", "all", "off"], *, is_talk: bool) -> bool:
+    """Whether a recording is encrypted with a key of its own, by the setting `recording_keys`."""
+    return keys == "all" or (keys == "talks" and is_talk)
 
 
 def check_none_runs(running: bool) -> None:

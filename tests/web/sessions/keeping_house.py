@@ -11,7 +11,7 @@ import asyncio
 import hashlib
 from collections.abc import AsyncIterator
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 from unittest.mock import patch
 
 import pytest
@@ -44,9 +44,9 @@ class KeepingHouse(House):
         store = {"s3_endpoint": access.endpoint, "s3_access_key": access.access_key, "s3_secure": False}
         keys = {"s3_secret_key": access.secret_key, "s3_bucket": f"b-{new_id()}"}
         super().__init__(data_dir, ui_folder, **store, **keys, **settings)
-        self.store: S3Store = open_store(self.settings)
+        self.store = open_store(self.settings)
         if plain:
-            self.store._client.make_bucket(self.settings.s3_bucket)
+            cast(S3Store, self.store.inner)._client.make_bucket(self.settings.s3_bucket)
         self.store.ensure_bucket()
 
     async def start_web(self) -> None:
