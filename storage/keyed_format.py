@@ -2,10 +2,10 @@
 """What an object looks like that is stored under a session's own key. PURE: no I/O, no randomness.
 
 STREAM (Hoang, Reyhanitabar, Rogaway, Vizar 2015) with AES-256-GCM, as docs/format.md tells it: a header with a salt,
-then chunks of 64 KiB, each with its tag. The object's key is HKDF-SHA256 (RFC 5869) of the session's key, this salt and the
-object's name, so an object that was moved to another name does not open. The nonce is the chunk's number and whether it
-is the last one: chunks that were swapped, repeated, left out or cut off at the end do not open either. A nonce never
-comes twice under one key as long as every put draws a salt of its own.
+then chunks of 64 KiB, each with its tag. The object's key is HKDF-SHA256 (RFC 5869) of the session's key, this salt and
+the object's name, so an object that was moved to another name does not open. The nonce is the chunk's number and
+whether it is the last one: chunks that were swapped, repeated, left out or cut off at the end do not open either. A
+nonce never comes twice under one key as long as every put draws a salt of its own.
 """
 
 from __future__ import annotations

@@ -88,9 +88,7 @@ def open_own_key(secrets_dir: Path, session_id: str, stored: bytes) -> bytes:
     try:
         return AESGCM(own).decrypt(nonce, wrapped, _bound_to(session_id))
     except (InvalidTag, ValueError):
-        raise KeyGarbled(
-            f"The own key of session {session_id} in the store is damaged or another's."
-        ) from None
+        raise KeyGarbled(f"The own key of session {session_id} in the store is damaged or another's.") from None
 
 
 def _bound_to(session_id: str) -> bytes:

@@ -139,7 +139,7 @@ def test_ranges_of_objects_that_end_with_a_chunk(keyed: Keyed, size: int) -> Non
 @pytest.mark.parametrize(("start_at", "length"), [(-1, 1), (0, -1), (0, 1001), (1001, None), (1000, 1), (999, 2)])
 def test_ranges_outside_the_object_are_refused(keyed: Keyed, start_at: int, length: int | None) -> None:
     key = keyed.put("range", noise(1000))
-    with pytest.raises(ValueError, match="lie outside .* with 1000 bytes"):
+    with pytest.raises(ValueError, match=r"lie outside .* with 1000 bytes"):
         keyed.store.open_range(key, start_at, length)
 
 

@@ -90,9 +90,7 @@ def settings_of(folder: Path) -> Settings:
 class Script:
     """One call of a microphone and a camera, with a pause in it."""
 
-    def __init__(
-        self, recorder: core.Recorder, clock: Clock, log: LoggedDisk | None, *, own_key: bool = False
-    ) -> None:
+    def __init__(self, recorder: core.Recorder, clock: Clock, log: LoggedDisk | None, *, own_key: bool = False) -> None:
         self.recorder, self.clock, self.log, self.own_key = recorder, clock, log, own_key
         self.streams = {1: Stream("audio"), 2: Stream("video", ssrc=2)}
         self.sent = {1: Sent(), 2: Sent()}

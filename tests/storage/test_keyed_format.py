@@ -43,10 +43,10 @@ def opened(data: bytes, start: int, length: int, key: bytes = KEY, name: str = N
     """A range, read as the store's door does."""
     there = span(start, length, plain_bytes(len(data)))
     chunks, part = Chunks(key, name, salt_of(data[:HEADER_BYTES])), data[there.offset : there.offset + there.bytes]
-    found = b"".join(
-        chunks.open(there.first + n, part[n * STORED_CHUNK : (n + 1) * STORED_CHUNK], last=there.first + n == there.last)
-        for n in range(there.chunks)
-    )
+    cut = [part[at : at + STORED_CHUNK] for at in range(0, there.bytes, STORED_CHUNK)]
+    assert len(cut) == there.chunks
+    numbered = enumerate(cut, there.first)
+    found = b"".join(chunks.open(number, piece, last=number == there.last) for number, piece in numbered)
     return found[there.skip : there.skip + length]
 
 

@@ -42,7 +42,9 @@ def needing_store() -> Iterator[None]:
         raise ApiFault(503, "store_away") from None
     except (RecordMissing, ObjectMissing):
         raise ApiFault(404, "record_missing") from None
-    except (RecordDamaged, DigestMismatch) as fault:
+    except RecordDamaged:
+        raise ApiFault(500, "record_damaged") from None
+    except DigestMismatch as fault:
         log.error("record_damaged", reason=str(fault))
         raise ApiFault(500, "record_damaged") from None
     except KeyMissing as error:
