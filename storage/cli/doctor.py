@@ -347,15 +347,13 @@ def recording_key(settings: Settings) -> Iterator[Finding]:
     """The installation's key, which opens the own keys of recordings."""
     path = settings.secrets_dir / KEY_NAME
     if not path.exists():
-        if settings.recording_keys == "off":
-            return
         if settings.node_name:
-            how = "make this machine a node anew (videohome node add, videohome node join), or nothing is uploaded."
+            how = "make this machine a node anew (videohome node add), or no private talk is uploaded from here."
             yield Finding("recording key", "fail", f"{path} is missing; {how}")
-            return
-        kind = "private talk" if settings.recording_keys == "talks" else "recording"
-        how = f"it is made with the first {kind}. Were there some already, put it back from your backup."
-        yield Finding("recording key", "ok", f"{path} is not there yet; {how}")
+        elif settings.recording_keys != "off":
+            kind = "private talk" if settings.recording_keys == "talks" else "recording"
+            how = f"it is made with the first {kind}; was there one already, put it back from your backup."
+            yield Finding("recording key", "ok", f"{path} is not there yet; {how}")
         return
     try:
         found = fingerprint(installation_key(settings.secrets_dir))

@@ -91,6 +91,13 @@ class KeyRing:
         except KeyUnreadable as fault:
             raise KeyMissing(str(fault)) from None
 
+    def has_key(self, name: _Name) -> bool:
+        """Whether a session has a key; it need not be opened for that. Raises KeyMissing, StoreError."""
+        with self._lock:
+            if name in self._kept:
+                return self._kept[name] is not None
+        return self._wrapped(name, False) is not None or self.key(name) is not None
+
     def _keep(self, name: _Name, key: bytes | None) -> bytes | None:
         with self._lock:
             self._kept[name] = key
@@ -250,8 +257,8 @@ class KeyedStore:
         return digest.hexdigest(), size
 
     def stat(self, key: str) -> ObjectStat:
-        found = self.inner.stat(key)
-        if self._key(key) is None:
+        found, name = self.inner.stat(key), session_of(key)
+        if name is None or key == own_key_key(*name) or not self._ring.has_key(name):
             return found
         with _named(key):
             return replace(found, bytes=plain_bytes(found.bytes))

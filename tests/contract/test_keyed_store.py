@@ -238,6 +238,7 @@ def test_the_size_in_every_list_is_the_plain_one(keyed: Keyed) -> None:
     assert {item.bytes for item in keyed.store.list(session_folder(COUNTY, plain))} == {70_000}
     (keyed.secrets / KEY_NAME).unlink()
     assert [item.bytes for item in keyed.another().list(f"{keyed.folder}m")] == [70_000], "no key is opened for a list"
+    assert keyed.another().stat(keyed.manifest).bytes == 70_000
 
 
 def test_a_session_without_a_key_is_read_and_written_as_ever(keyed: Keyed) -> None:
@@ -261,7 +262,6 @@ def test_a_session_that_was_looked_for_before_it_had_a_key_still_gets_one(keyed:
 CALLS: list[Callable[[ObjectStore, str], object]] = [
     lambda store, key: store.read_bytes(key),
     lambda store, key: store.open_range(key, 0, 1),
-    lambda store, key: store.stat(key),
     lambda store, key: store.stored_sha256(key),
     lambda store, key: store.put_bytes(key, b"x"),
     lambda store, key: store.put_stream(key, BytesIO(b"x"), 1, ""),

@@ -53,7 +53,7 @@ async def killed(folder: Path, seed: int, count: int) -> dict[str, int]:
         place = folder / f"kills-{number}"
         place.mkdir()
         try:
-            found["packets"] += await kills(place, seed + number, min(KILLS_EACH, count - number))
+            found["packets"] += await kills(place, seed + number // KILLS_EACH, min(KILLS_EACH, count - number))
             found["kills"] += min(KILLS_EACH, count - number)
         except AssertionError:
             traceback.print_exc()

@@ -24,6 +24,7 @@ from storage.ids import new_id
 from storage.manifest import Clock, Epoch, Event, Manifest, Part, Peer, Segment, Track
 from storage.objects import open_store
 from storage.objects.s3 import S3Store
+from storage.own_keys import new_own_key
 from storage.seal import load_key, next_chain, seal
 from tests.embedded_store import EmbeddedStore
 from tests.web.sessions.house import House
@@ -67,10 +68,13 @@ class KeepingHouse(House):
             "VIDEOHOME_S3_SECURE": "false",
         }
 
-    async def sealed(self, ended_utc_ms: int, title: str = "田埂纠纷") -> str:
+    async def sealed(self, ended_utc_ms: int, title: str = "田埂纠纷", *, own_key: bool = False) -> str:
         """A session that was recorded, sealed and transcribed; its id."""
         officer = await self.front.signed_in("station_officer")
         session_id, transcript_id = await self.session(officer, title), new_id()
+        if own_key:
+            text = new_own_key(self.settings.secrets_dir, session_id, may_make=True)
+            self.store.put_bytes(layout.own_key_key(self.settings.county, session_id), text.encode())
         made = self.put_recording(session_id)
         async with self.front.app[DATABASE].begin() as db:
             row = await db.get_one(Session, session_id)
