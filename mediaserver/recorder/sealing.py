@@ -38,6 +38,8 @@ class Sealer:
         self._uploader = uploader
         self._queued: set[str] = set()
         """Manifests and own keys that were queued in this run of the program, by their names in the store."""
+        self._looked: set[str] = set()
+        """Sessions whose own key was looked for in the store once more, after everything else of it was there."""
 
     async def work(self) -> None:
         """Make keys, digest what is finished, queue what has digests, make the manifests of what is all uploaded."""
@@ -87,10 +89,14 @@ class Sealer:
             live.fault = "" if live.fault == "own_key_missing" else live.fault
             live.add_own_key(text)
         elif live.spool.own_key_key not in self._queued:
-            data = live.state.own_key.encode()
-            await asyncio.to_thread(write_atomically, live.spool.own_key_path, data, 0o600)
-            await self._add(live.spool.own_key_path, live.spool.own_key_key, digests_of_bytes(data).sha256)
+            await self._queue_own_key(live)
             self._queued.add(live.spool.own_key_key)
+
+    async def _queue_own_key(self, live: LiveSession) -> None:
+        """See to it that the store holds the key; one that is there is only read. Raises OSError."""
+        data = live.state.own_key.encode()
+        await asyncio.to_thread(write_atomically, live.spool.own_key_path, data, 0o600)
+        await self._add(live.spool.own_key_path, live.spool.own_key_key, digests_of_bytes(data).sha256)
 
     async def _queue(self, live: LiveSession) -> None:
         for name in sorted(live.to_upload):
@@ -120,6 +126,10 @@ class Sealer:
                 self._queued.add(key)
             return
         if self._uploader.waiting(session_folder(live.state.county, live.state.session_id)).uploads:
+            return
+        if live.state.own_key and live.spool.session_id not in self._looked:
+            await self._queue_own_key(live)  # until now it could be put back; when all is sealed we forget it
+            self._looked.add(live.spool.session_id)
             return
         try:
             live.add_manifest(await self._make(live))

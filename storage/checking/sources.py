@@ -8,6 +8,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Protocol
 
+from storage.keyed_format import MAGIC
 from storage.layout import manifest_key, own_key_key, session_folder, stamp_key
 from storage.objects import DigestMismatch, ObjectMissing, ObjectStore, StoreError
 from storage.timestamp import ANSWER_LIMIT_BYTES
@@ -198,7 +199,9 @@ def versions_among(names: Iterable[str]) -> set[str]:
 
 
 def limited(data: bytes, name: str) -> bytes:
-    """`data`, unless it is longer than any manifest. Raises CannotCheck."""
+    """A manifest from outside the store, unless it is longer than any or encrypted. Raises CannotCheck."""
+    if data.startswith(MAGIC):
+        raise CannotCheck(f"{name} is encrypted with the session's own key; open it first, as docs/format.md says.")
     if len(data) > MANIFEST_LIMIT_BYTES:
         raise CannotCheck(f"{name} is larger than {MANIFEST_LIMIT_BYTES >> 20} MiB, which no manifest is.")
     return data

@@ -9,6 +9,8 @@ from __future__ import annotations
 import asyncio
 from pathlib import Path
 
+import pytest
+
 from mediaserver.recorder import core
 from mediaserver.recorder.session import LiveSession
 from mediaserver.recorder.spool import SessionSpool
@@ -69,8 +71,11 @@ async def test_without_the_installations_key_it_waits_in_the_spool_and_goes_on_b
     assert assert_green(tmp_path, store, own_key=True).complete
 
 
-async def test_what_somebody_took_from_the_store_makes_nothing_of_it_go_there_in_plain(tmp_path: Path) -> None:
-    """Everything is taken away while it is recorded, and the recorder is started anew: the journal still knows."""
+@pytest.mark.parametrize("restart", [False, True])
+async def test_what_somebody_takes_from_the_store_is_neither_put_there_in_plain_nor_lost(
+    tmp_path: Path, restart: bool
+) -> None:
+    """Everything is taken away while it is recorded, the key with it: the journal still knows."""
     settings, store, clock = settings_of(tmp_path), FolderStore(tmp_path / "objects"), Clock()
     settings.spool_dir.mkdir(parents=True)
     with surroundings(store, clock):
@@ -85,14 +90,16 @@ async def test_what_somebody_took_from_the_store_makes_nothing_of_it_go_there_in
                 break
             await asyncio.sleep(0.01)
         text = store.read_bytes(own_key_key(COUNTY, SESSION))
-        await recorder.close()
+        if restart:
+            await recorder.close()
         for item in list(store.list("")):
             (store.folder / item.key).unlink()
-        again = core.Recorder(settings)
-        again.start()
-        again.welcome("boot-1")
-        await finish(again, clock)
-        await again.close()
+        if restart:
+            recorder = core.Recorder(settings)
+            recorder.start()
+            recorder.welcome("boot-1")
+        await finish(recorder, clock)
+        await recorder.close()
     assert store.read_bytes(own_key_key(COUNTY, SESSION)) == text, "the same key once more"
     assert store.read_bytes(manifest_key(COUNTY, SESSION)).startswith(MAGIC)
     for item in store.list(""):
