@@ -23,7 +23,6 @@ from rich.console import Console
 from storage.cli import doctor_nodes
 from storage.cli.serve import is_ready, port_fault
 from storage.cli.serve_node import answers
-from storage.own_keys import KEY_NAME, KeyUnreadable, fingerprint, installation_key
 from storage.settings import Settings
 
 CODECS = (("vp8", "r"), ("opus", "r"), ("opus", "w"))
@@ -345,23 +344,10 @@ def encryption(settings: Settings) -> Iterator[Finding]:
 
 def recording_key(settings: Settings) -> Iterator[Finding]:
     """The installation's key, which opens the own keys of recordings."""
-    path = settings.secrets_dir / KEY_NAME
-    if not path.exists():
-        if settings.node_name:
-            how = "make this machine a node anew (videohome node add), or no private talk is uploaded from here."
-            yield Finding("recording key", "fail", f"{path} is missing; {how}")
-        elif settings.recording_keys != "off":
-            kind = "private talk" if settings.recording_keys == "talks" else "recording"
-            how = f"it is made with the first {kind}; was there one already, put it back from your backup."
-            yield Finding("recording key", "ok", f"{path} is not there yet; {how}")
-        return
-    try:
-        found = fingerprint(installation_key(settings.secrets_dir))
-    except KeyUnreadable as fault:
-        yield Finding("recording key", "fail", str(fault))
-        return
-    why = "without it nobody can open the recordings that have a key of their own"
-    yield Finding("recording key", "ok", f"{found} in {path}; keep a copy elsewhere: {why}.")
+    from storage.cli import doctor_keys
+
+    told = doctor_keys.recording_key(settings, running=running(settings))
+    yield from (Finding("recording key", *each) for each in told)
 
 
 def _log(settings: Settings) -> str:

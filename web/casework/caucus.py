@@ -24,6 +24,10 @@ WITH_PEOPLE: Final = frozenset({"account", "set"})
 """Kinds of endpoints that can be asked in: a device's door opens to one room only."""
 
 
+KeysFor = Literal["talks", "all", "off"]
+"""The setting `recording_keys`."""
+
+
 @dataclass(frozen=True, slots=True)
 class Guest:
     """An endpoint of the main session that shall come into the private talk."""
@@ -42,8 +46,8 @@ class Side:
     left_utc_ms: int | None
 
 
-def gets_own_key(keys: Literal["talks", "all", "off"], *, is_talk: bool) -> bool:
-    """Whether a recording is encrypted with a key of its own, by the setting `recording_keys`."""
+def gets_own_key(keys: KeysFor, *, is_talk: bool) -> bool:
+    """Whether a recording is encrypted with a key of its own."""
     return keys == "all" or (keys == "talks" and is_talk)
 
 

@@ -11,7 +11,7 @@ import asyncio
 from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from typing import Any, Final, Literal
+from typing import Any, Final
 from weakref import WeakValueDictionary
 
 import structlog
@@ -23,7 +23,7 @@ from storage.database.engine import Database
 from storage.database.models import Consent, Participant, Session, SessionEvent
 from storage.ids import new_id
 from web.casework.caucus import EVENTS as CAUCUS_EVENTS
-from web.casework.caucus import gets_own_key
+from web.casework.caucus import KeysFor, gets_own_key
 from web.casework.consent import step_after_change
 from web.casework.marks import EVENTS as MARK_EVENTS
 from web.casework.refusal import Refused
@@ -134,11 +134,9 @@ class Delivery:
         outbox: Outbox,
         now_ms: Callable[[], int],
         changed: Callable[[str], None],
-        keys: Literal["talks", "all", "off"],
+        keys: KeysFor,
     ) -> None:
-        """`keys`: which recordings get a key of their own."""
-        self._keys: Literal["talks", "all", "off"] = keys
-        self.database, self.media, self.outbox = database, media, outbox
+        self.database, self.media, self.outbox, self._keys = database, media, outbox, keys
         self.now_ms, self.changed = now_ms, changed
         self._locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
         self.undelivered: set[str] = set()

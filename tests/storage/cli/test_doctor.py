@@ -111,7 +111,7 @@ def test_the_recording_key_is_named_and_its_loss_told(tmp_path: Path) -> None:
 def test_a_media_node_without_the_recording_key_is_told_to_become_one_anew(tmp_path: Path) -> None:
     store = {"s3_endpoint": "127.0.0.1:9", "s3_access_key": "a", "s3_secret_key": "b"}
     settings = settings_for(tmp_path, node_name="north", **store)
-    (one,) = doctor.recording_key(settings)
+    (one,) = list(doctor.recording_key(settings))
     assert one.state == "fail" and "make this machine a node anew" in one.sentence
     assert not settings.data_dir.exists()
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from storage import layout
-from storage.cli import reconcile
+from storage.cli import doctor_keys, reconcile
 from storage.ids import new_id
 from storage.objects import open_store
 from storage.own_keys import KEY_NAME
@@ -132,6 +132,23 @@ async def test_recordings_with_a_key_of_their_own_fit_and_what_of_them_does_not(
     (house.settings.secrets_dir / KEY_NAME).unlink()
     status, kinds = await found(house, capsys)
     assert (status, set(kinds)) == (1, {"own_key_missing"}), "the rest is still looked at"
+
+
+async def test_the_doctor_opens_the_newest_keys(house: KeepingHouse) -> None:
+    def told() -> tuple[str, str]:
+        (found,) = doctor_keys.recording_key(house.settings, running=False)
+        return found
+
+    await house.sealed(house.clock())
+    assert "is not there yet" in (await asyncio.to_thread(told))[1]
+    session_id, path = await house.sealed(house.clock(), own_key=True), house.settings.secrets_dir / KEY_NAME
+    state, sentence = await asyncio.to_thread(told)
+    assert state == "ok" and "keep a copy elsewhere" in sentence
+    path.unlink()
+    assert await asyncio.to_thread(told) == ("fail", f"The key file {path} is missing; put it back from your backup.")
+    path.write_bytes(bytes(32))  # as a new installation beside an old store would make it
+    state, sentence = await asyncio.to_thread(told)
+    assert state == "fail" and f"is not the one that session {session_id} was recorded under" in sentence
 
 
 async def test_without_a_store_it_says_that_it_cannot_look(
