@@ -108,7 +108,18 @@ class DerivedKey:
         return f"{session_folder(self.county, self.session_id)}derivatives/{self.derivative_id}/{self.name}"
 
 
-ObjectKey = SegmentKey | ManifestKey | ManifestVersionKey | StampKey | TranscriptKey | DerivedKey
+@dataclass(frozen=True, slots=True)
+class OwnKeyKey:
+    """The session's own key, wrapped. Where it is there, everything else of the session is encrypted with it."""
+
+    county: str
+    session_id: str
+
+    def __str__(self) -> str:
+        return f"{session_folder(self.county, self.session_id)}own-key.json"
+
+
+ObjectKey = SegmentKey | ManifestKey | ManifestVersionKey | StampKey | OwnKeyKey | TranscriptKey | DerivedKey
 
 
 def session_folder(county: str, session_id: str) -> str:
@@ -145,6 +156,20 @@ def manifest_versions(county: str, session_id: str) -> str:
 def stamp_key(county: str, session_id: str) -> str:
     """Key of the time stamp of a session's manifest. Raises KeyFault."""
     return str(StampKey(county, session_id))
+
+
+def own_key_key(county: str, session_id: str) -> str:
+    """Key of a session's own key. Raises KeyFault."""
+    return str(OwnKeyKey(county, session_id))
+
+
+def session_of(key: str) -> tuple[str, str] | None:
+    """County and session that an object belongs to by its name, known to us or not; None where there is none."""
+    match key.split("/", 3):
+        case [county, "sessions", session_id, name] if name and is_county(county) and is_id(session_id):
+            return county, session_id
+        case _:
+            return None
 
 
 def transcript_folder(county: str, session_id: str) -> str:
@@ -188,6 +213,8 @@ def _parse(parts: list[str]) -> ObjectKey | None:
             return ManifestVersionKey(county, session_id, name.removesuffix(".json"))
         case [county, "sessions", session_id, "manifest.tsr"]:
             return StampKey(county, session_id)
+        case [county, "sessions", session_id, "own-key.json"]:
+            return OwnKeyKey(county, session_id)
         case [county, "sessions", session_id, "transcripts", name] if name.endswith(".json"):
             return TranscriptKey(county, session_id, name.removesuffix(".json"))
         case [county, "sessions", session_id, "derivatives", derivative_id, name]:

@@ -51,7 +51,7 @@ class LiveRoom:
         self.reference = SessionRef(order.county, order.session, order.room)
         self.recording: dict[str, Any] = {"state": "off", "since_utc_ms": int(utc * 1000), "reason": ""}
         self.clients: dict[str, Client] = {}
-        self._version = -1
+        self._version, self._own_key = -1, order.own_key
         self._hub, self._feed, self.publish, self._servers = hub, feed, publish, servers
         self.moderation = RoomModeration(self)
         self.watch = RoomWatch(self)
@@ -80,7 +80,7 @@ class LiveRoom:
     def _obey_recording(self, order: RoomOrder) -> None:
         if order.version < self._version:
             return
-        self._version = order.version
+        self._version, self._own_key = order.version, order.own_key
         if order.recording == self.recording["state"]:
             return
         utc_ms = self.utc_ms()
@@ -97,7 +97,8 @@ class LiveRoom:
         self.publish("recording", {"room": self.room_id, **self.recording})
 
     def _feed_order(self, order: RoomOrder, utc_ms: int) -> None:
-        self._feed.session_order(SessionOrder(self.reference, order.recording, order.version, utc_ms, order.reason))
+        facts = (order.recording, order.version, utc_ms, order.reason, order.own_key)
+        self._feed.session_order(SessionOrder(self.reference, *facts))
 
     def event(self, order: EventOrder) -> None:
         """Something for the record."""
@@ -118,9 +119,8 @@ class LiveRoom:
         """End the room for everybody."""
         if self.recording["state"] not in ("off", "stopped"):
             reference = self.reference
-            self._obey_recording(
-                RoomOrder(reference.county, reference.room, reference.session_id, "stopped", self._version + 1, reason)
-            )
+            names = (reference.county, reference.room, reference.session_id)
+            self._obey_recording(RoomOrder(*names, "stopped", self._version + 1, reason, own_key=self._own_key))
         self.moderation.close(reason)
         for client in list(self.clients.values()):
             client.notify("room_closed", {"reason": reason})
