@@ -71,13 +71,13 @@ async def programs_killed(folder: Path, seed: int, count: int) -> dict[str, Any]
         place.mkdir()
         wanted = min(programs.KILLS_EACH, count - number)
         try:
-            outcome = await programs.run(place, seed + number, wanted)
+            outcome = await programs.run(place, seed + number // programs.KILLS_EACH, wanted)
         except (AssertionError, OSError, TimeoutError) as error:
             traceback.print_exc()
             outcome = programs.Outcome([], [f"the call did not come to its end: {error!r}"])
         whole.add(outcome)
         for fault in outcome.faults:
-            print(f"call {number} of seed {seed}: {fault}", file=sys.stderr)
+            print(f"call {number // programs.KILLS_EACH} of seed {seed}: {fault}", file=sys.stderr)
         print(f"{len(whole.kills)} kills", file=sys.stderr, flush=True)
         shutil.rmtree(place, ignore_errors=True)
     found = whole.as_json()

@@ -28,7 +28,7 @@ from storage import manifest
 from storage.cli import reconcile, verify, verify_audit
 from storage.database.engine import open_database
 from storage.database.upgrade import upgrade_database
-from storage.layout import manifest_key, session_folder
+from storage.layout import manifest_key, own_key_key, session_folder
 from storage.objects import open_store
 from tests.faults.numbered import NumberedTrack, Sent, numbers_in
 from tests.faults.speaker import Speaker
@@ -106,9 +106,9 @@ class Outcome:
 
 
 @contextlib.asynccontextmanager
-async def household(folder: Path) -> AsyncIterator[House]:
-    """All four programs, each a process, and the pages' address."""
-    house = House(folder / "data", folder)
+async def household(folder: Path, *, own_key: bool) -> AsyncIterator[House]:
+    """All four programs, each a process, and the pages' address; recordings get keys of their own, or none."""
+    house = House(folder / "data", folder, recording_keys="all" if own_key else "off")
     house.settings.data_dir.mkdir(parents=True)
     upgrade_database(house.settings)
     database = open_database(house.settings)
@@ -143,13 +143,13 @@ async def all_answer(house: House) -> None:
 
 
 async def run(folder: Path, seed: int, count: int) -> Outcome:
-    """One recorded call of two people under so many kills."""
+    """One recorded call of two people under so many kills, by an odd seed under a key of its own."""
     chance = random.Random(seed)
     programs = [PROGRAMS[place % len(PROGRAMS)] for place in range(count)]
     chance.shuffle(programs)
     before_the_end = count - round(count * AFTER_THE_END)
     outcome, told = Outcome([]), Told()
-    async with household(folder) as house:
+    async with household(folder, own_key=seed % 2 == 1) as house:
         session_id, speakers = await _begin(house, chance)
         marking = asyncio.create_task(_mark(speakers[0].browser, session_id, told))
         for program in programs[:before_the_end]:
@@ -260,6 +260,10 @@ async def _hold(
     outcome.faults += await asyncio.to_thread(_programs_say, house, session_id)
     keys = {item.key for item in store.list(session_folder(county, session_id))}
     known = {segment.key for track in made.tracks for segment in track.segments()} | {manifest_key(county, session_id)}
+    if house.settings.recording_keys == "all":
+        own_key = own_key_key(county, session_id)
+        outcome.faults += [] if own_key in keys else ["it has no key of its own"]
+        known.add(own_key)
     outcome.faults += [f"in the store, but not listed: {key}" for key in sorted(keys - known)]
     outcome.faults += [f"left in the spool: {path}" for path in _spooled(house)]
     marks = Counter(event.data.get("label") for event in made.events if event.type == "marker")

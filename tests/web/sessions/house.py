@@ -85,6 +85,7 @@ class House:
             "VIDEOHOME_CONFIG": str(data_dir / "none.toml"),
             "VIDEOHOME_WORKERS": str(self.settings.workers),
             "VIDEOHOME_DRAIN_SECONDS": str(self.settings.drain_seconds),
+            "VIDEOHOME_RECORDING_KEYS": self.settings.recording_keys,
         }
         self.processes: dict[str, asyncio.subprocess.Process] = {}
         self.pages: list[FrontPage] = []
