@@ -86,6 +86,7 @@ class Ours:
                 {**environment, "VIDEOHOME_DISK_LOW_BYTES": "0", "VIDEOHOME_DISK_FULL_BYTES": "0"},
                 self._folder / "recorder.log",
                 core=LOAD_CORE,
+                shielded=False,
             )
             await self.recorder.wait_for((self._folder / "run" / "recorder.sock").exists)
         order = RoomOrder("c", ROOM, ROOM, "on" if self._recorded else "off", 1, "")

@@ -15,9 +15,9 @@ SHIELD = "VIDEOHOME_BENCHMARK_SHIELD"
 """Set: server and generator run before everything else on the machine (SCHED_FIFO; needs root)."""
 
 
-def on_core(core: int) -> list[str]:
+def on_core(core: int, *, shielded: bool = True) -> list[str]:
     """The beginning of a command that runs on one core only."""
-    shield = ["chrt", "-f", "10"] if os.environ.get(SHIELD) else []
+    shield = ["chrt", "-f", "10"] if shielded and os.environ.get(SHIELD) else []
     return ["taskset", "-c", str(core % (os.cpu_count() or 1)), *shield]
 
 
@@ -32,11 +32,13 @@ class Child:
         stdin: int = subprocess.DEVNULL,
         pass_fds: tuple[int, ...] = (),
         core: int = SERVER_CORE,
+        *,
+        shielded: bool = True,
     ) -> None:
         self._log = log
         with log.open("wb") as out:
             self.process = subprocess.Popen(
-                [*on_core(core), *command],
+                [*on_core(core, shielded=shielded), *command],
                 env=environment,
                 stdin=stdin,
                 stdout=out,
