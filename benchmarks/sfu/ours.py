@@ -56,8 +56,8 @@ class Page:
 
 
 class Ours:
-    """The adapter; `plane` is python or native. With `recorded`, a recorder runs beside it on a core of its own, or on the
-    load's where there are two, and takes everything that is published."""
+    """The adapter; `plane` is python or native. With `recorded`, a recorder runs beside it on a core of its own, or on
+    the load's where there are two, and takes everything that is published."""
 
     def __init__(self, plane: str, folder: Path, address: str, *, recorded: bool = False) -> None:
         self.name = plane
