@@ -675,6 +675,7 @@ static PyMethodDef methods[] = {
     {"bind_outgoing", bind_outgoing, METH_VARARGS, "bind_outgoing(Receiver, Pacer, BURST_S): remember their slots"},
     {"outgoing", (PyCFunction)(void (*)(void))outgoing, METH_FASTCALL, "outgoing(packets, receivers, now): what leaves"},
     {"bind_ring", bind_ring, METH_VARARGS, "bind_ring(encoder of a loss, KEEP_CONTROL)"},
+    {"pack_cluster", (PyCFunction)(void (*)(void))pack_cluster, METH_FASTCALL, "pack_cluster(start_ms, blocks): see webm.py"},
     {"tape_packet", (PyCFunction)(void (*)(void))tape_packet, METH_FASTCALL, "tape_packet(tape, packet, now): True when kept"},
     {"bind_straight", bind_straight, METH_VARARGS, "bind_straight(types, FeedFault, kinds, bounds): remember their slots"},
     {"take_straight", (PyCFunction)(void (*)(void))take_straight, METH_FASTCALL, "take_straight(...): see recording/straight.py"},

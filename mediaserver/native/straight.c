@@ -46,7 +46,7 @@ static const struct {
 static Py_ssize_t offsets[SLOTS];
 static PyTypeObject *classes[CLASSES];
 static PyObject *fault_type, *kinds, *arrived_name, *sound_name, *ended_name;
-static long long record_bound, frame_bound, jump_ms, part_ms, continuous_ms, picture_last_ms;
+static long long record_bound, frame_bound, jump_ms, part_ms, continuous_ms, picture_last_ms, block_ms;
 
 static int is_tuple_of_its_own(PyObject *type) {
     return PyType_IsSubtype((PyTypeObject *)type, &PyTuple_Type) &&
@@ -54,15 +54,15 @@ static int is_tuple_of_its_own(PyObject *type) {
 }
 
 /* bind_straight((Intake, FrameAssembler, Pictures, Vp8Pictures, EpochScale, Record, Cutter, Part, Block), FeedFault,
- * {value: Kind}, (MAX_RECORD_BYTES, MAX_FRAME_BYTES, JUMP_MS, PART_MS, CONTINUOUS_MS, PICTURE_LAST_MS)): TypeError when
- * they do not look as they did. */
+ * {value: Kind}, (MAX_RECORD_BYTES, MAX_FRAME_BYTES, JUMP_MS, PART_MS, CONTINUOUS_MS, PICTURE_LAST_MS), MAX_BLOCK_MS):
+ * TypeError when they do not look as they did. */
 PyObject *bind_straight(PyObject *self, PyObject *args) {
     PyObject *given, *fault, *named, **types;
     Py_ssize_t fresh[SLOTS];
-    long long bounds[6];
+    long long bounds[7];
     (void)self;
-    if (!PyArg_ParseTuple(args, "O!OO!(LLLLLL)", &PyTuple_Type, &given, &fault, &PyDict_Type, &named, &bounds[0], &bounds[1],
-                          &bounds[2], &bounds[3], &bounds[4], &bounds[5])) return NULL;
+    if (!PyArg_ParseTuple(args, "O!OO!(LLLLLL)L", &PyTuple_Type, &given, &fault, &PyDict_Type, &named, &bounds[0], &bounds[1],
+                          &bounds[2], &bounds[3], &bounds[4], &bounds[5], &bounds[6])) return NULL;
     int good = PyTuple_GET_SIZE(given) == CLASSES && PyExceptionClass_Check(fault);
     types = &PyTuple_GET_ITEM(given, 0);
     for (int i = 0; good && i < CLASSES; i++) good = PyType_Check(types[i]);
@@ -79,7 +79,7 @@ PyObject *bind_straight(PyObject *self, PyObject *args) {
     Py_XSETREF(fault_type, Py_NewRef(fault));
     Py_XSETREF(kinds, Py_NewRef(named));
     record_bound = bounds[0], frame_bound = bounds[1], jump_ms = bounds[2];
-    part_ms = bounds[3], continuous_ms = bounds[4], picture_last_ms = bounds[5];
+    part_ms = bounds[3], continuous_ms = bounds[4], picture_last_ms = bounds[5], block_ms = bounds[6];
     Py_RETURN_NONE;
 }
 
@@ -434,4 +434,65 @@ PyObject *take_straight(PyObject *self, PyObject *const *args, Py_ssize_t count)
         at += length + 4;
     }
     return PyLong_FromSsize_t(at);
+}
+
+/* ---- clusters ---- */
+
+enum { SIZE_BYTES = 8, BLOCK_HEAD = 1 + SIZE_BYTES + 4, CLUSTER_HEAD = 4 + SIZE_BYTES + 2 + SIZE_BYTES };
+
+/* As webm._size: how many bytes it took. */
+static int put_size(uint8_t *at, uint64_t value) {
+    int width = 1;
+    while (value >= (1ULL << 7 * width) - 1) width++;
+    value |= 1ULL << 7 * width;
+    for (int i = 0; i < width; i++) at[i] = (uint8_t)(value >> 8 * (width - 1 - i));
+    return width;
+}
+
+/* A block of a sequence: 0 with an exception. */
+static int read_block(PyObject *block, long long start_ms, long long *offset_ms, PyObject **data) {
+    if (!PyTuple_Check(block) || PyTuple_GET_SIZE(block) != 3 || !PyBytes_Check(PyTuple_GET_ITEM(block, 2)))
+        return PyErr_SetString(PyExc_TypeError, "blocks are (ms, key, bytes)"), 0;
+    *offset_ms = PyLong_AsLongLong(PyTuple_GET_ITEM(block, 0)) - start_ms;
+    *data = PyTuple_GET_ITEM(block, 2);
+    if (PyErr_Occurred()) return 0;
+    if (*offset_ms < 0 || *offset_ms > block_ms)
+        return PyErr_Format(PyExc_ValueError, "a block %lld ms from its cluster's start cannot be written", *offset_ms), 0;
+    return 1;
+}
+
+/* pack_cluster(start_ms, blocks): as webm.cluster. */
+PyObject *pack_cluster(PyObject *self, PyObject *const *args, Py_ssize_t count) {
+    (void)self;
+    long long start_ms = count == 2 && fault_type ? PyLong_AsLongLong(args[0]) : -1, offset_ms;
+    if (start_ms < 0 || !PyList_Check(args[1]))
+        return PyErr_Occurred() ? NULL : (PyErr_SetString(PyExc_TypeError, "pack_cluster(int, list), after bind_straight()"), NULL);
+    PyObject *blocks = args[1], *data, *made;
+    Py_ssize_t most = CLUSTER_HEAD;
+    for (Py_ssize_t i = 0; i < PyList_GET_SIZE(blocks); i++) {
+        if (!read_block(PyList_GET_ITEM(blocks, i), start_ms, &offset_ms, &data)) return NULL;
+        most += BLOCK_HEAD + PyBytes_GET_SIZE(data);
+    }
+    uint8_t *whole = PyMem_Malloc((size_t)most), *at = whole + 4 + SIZE_BYTES, *body = at, time_bytes = 1;
+    if (!whole) return PyErr_NoMemory();
+    while (time_bytes < 8 && (uint64_t)start_ms >> 8 * time_bytes) time_bytes++;
+    *at++ = 0xe7, *at++ = (uint8_t)(0x80 | time_bytes);
+    for (int i = time_bytes - 1; i >= 0; i--) *at++ = (uint8_t)((uint64_t)start_ms >> 8 * i);
+    for (Py_ssize_t i = 0; i < PyList_GET_SIZE(blocks); i++) {
+        PyObject *block = PyList_GET_ITEM(blocks, i);
+        int good = read_block(block, start_ms, &offset_ms, &data), key = good ? PyObject_IsTrue(PyTuple_GET_ITEM(block, 1)) : -1;
+        if (key < 0) return PyMem_Free(whole), NULL;
+        *at++ = 0xa3;
+        at += put_size(at, 4 + (uint64_t)PyBytes_GET_SIZE(data));
+        *at++ = 0x81, *at++ = (uint8_t)(offset_ms >> 8), *at++ = (uint8_t)offset_ms, *at++ = key ? 0x80 : 0;
+        memcpy(at, PyBytes_AS_STRING(data), (size_t)PyBytes_GET_SIZE(data));
+        at += PyBytes_GET_SIZE(data);
+    }
+    uint8_t size[SIZE_BYTES];
+    int width = put_size(size, (uint64_t)(at - body));
+    uint8_t *begin = body - width - 4;
+    memcpy(begin, "\x1f\x43\xb6\x75", 4), memcpy(begin + 4, size, (size_t)width);
+    made = PyBytes_FromStringAndSize((const char *)begin, at - begin);
+    PyMem_Free(whole);
+    return made;
 }

@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from mediaserver.recording import webm
 from mediaserver.recording.feed import (
     ARRIVAL,
     HEAD,
@@ -64,12 +65,14 @@ _take: Callable[..., Any] = _python
 
 
 def use(module: Any | None) -> None:
-    """Take the loop of the compiled plane, or this one for None. Raises AttributeError, TypeError for another build."""
+    """Take the loop of the compiled plane and its clusters, or those here for None. Raises AttributeError, TypeError
+    for another build."""
     global _take
     if module is not None:
         types = (Intake, FrameAssembler, Pictures, Vp8Pictures, EpochScale, Record, Cutter, Part, Block)
         bounds = (MAX_RECORD_BYTES, MAX_FRAME_BYTES, JUMP_MS, PART_MS, CONTINUOUS_MS, PICTURE_LAST_MS)
-        module.bind_straight(types, FeedFault, {int(kind): kind for kind in Kind}, bounds)
+        module.bind_straight(types, FeedFault, {int(kind): kind for kind in Kind}, bounds, webm.MAX_BLOCK_MS)
+    webm.use(module)
     _take = _python if module is None else module.take_straight
 
 

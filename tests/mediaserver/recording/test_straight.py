@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from mediaserver import native
 from mediaserver.native.build import build
-from mediaserver.recording import straight
+from mediaserver.recording import straight, webm
 from mediaserver.recording.feed import (
     FeedFault,
     Kind,
@@ -28,6 +28,7 @@ from mediaserver.recording.feed import (
     encode_report,
 )
 from mediaserver.recording.intake import Intake
+from mediaserver.recording.segments import Block
 from mediaserver.rtp import packet as rtp
 from mediaserver.rtp.payload import read_vp8, vp8_data_offset
 
@@ -258,3 +259,29 @@ def test_a_fault_of_those_it_calls_ends_the_loop() -> None:
     with pytest.raises(FeedFault, match="no"):
         straight.take(data[0] + RECORDS[4] + data[1], recording.known, 5, refuse)
     assert recording.intakes[1].highest == 1
+
+
+SIZES = (0, 1, 122, 123, 124, 126, 16_377, 16_378, 16_379, 16_380, 2_097_146, 2_097_147)
+"""Around those where a block's length takes one byte more."""
+
+
+@settings(max_examples=100, deadline=None)
+@given(
+    st.integers(0, 300) | st.integers(0, 1 << 45),
+    st.lists(st.tuples(st.integers(-1, 33_000), st.booleans(), st.sampled_from(SIZES[:8])), max_size=6),
+)
+def test_a_cluster_has_the_same_bytes(start_ms: int, blocks: list[tuple[int, bool, int]]) -> None:
+    made = [Block(start_ms + at_ms, key, bytes(size)) for at_ms, key, size in blocks]
+    outcomes = []
+    for cluster in (webm.cluster, webm._python):
+        try:
+            outcomes.append(cluster(start_ms, made))
+        except ValueError as error:
+            outcomes.append(str(error).encode())
+    assert outcomes[0] == outcomes[1]
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_a_cluster_of_one_block_has_the_same_bytes(size: int) -> None:
+    made = [Block(7, True, bytes(size))]
+    assert webm.cluster(7, made) == webm._python(7, made)
