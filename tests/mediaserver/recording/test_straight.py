@@ -285,3 +285,33 @@ def test_a_cluster_has_the_same_bytes(start_ms: int, blocks: list[tuple[int, boo
 def test_a_cluster_of_one_block_has_the_same_bytes(size: int) -> None:
     made = [Block(7, True, bytes(size))]
     assert webm.cluster(7, made) == webm._python(7, made)
+
+
+def told_both_ways(payloads: list[tuple[int, bytes]]) -> list[Any]:
+    """What an intake holds after sound that came at these ms, by the loop that is tested and by the reference."""
+    found = []
+    for take in (straight.take, straight._python):
+        recording = Recording(short=True)
+        for number, (at_ms, payload) in enumerate(payloads, 1):
+            packet = bytes(
+                rtp.build(payload_type=111, sequence_number=number, timestamp=at_ms * 48, ssrc=1, payload=payload)
+            )
+            record = encode_packet(1, number, packet, (ORIGIN_UTC_MS + at_ms) * 1000)
+            take(record, recording.known, 5, recording._rest)
+        found.append((inside(recording.intakes[1]), [step.line for step in recording.intakes[1].drain()]))
+    return found
+
+
+@pytest.mark.parametrize("second", [b"", b"\x01", b"\x30", b"\xff"])
+def test_sound_lasts_as_long_in_a_part(second: bytes) -> None:
+    for first in range(256):
+        ours, theirs = told_both_ways([(0, b"\x78"), (20, bytes([first]) + second)])
+        assert ours == theirs, first
+
+
+@pytest.mark.parametrize("step_ms", [0, 1, 20, 499, 500, 501, 999, 1_000, 1_001])
+def test_frames_at_the_bounds_of_parts_and_gaps(step_ms: int) -> None:
+    """A sound that does not say how long it is lasts as long as the step before it."""
+    for count_more in (0, 1):
+        ours, theirs = told_both_ways([(0, b"\x78"), (step_ms, b"\x03"), *[(step_ms + 20, b"\x03")] * count_more])
+        assert ours == theirs
