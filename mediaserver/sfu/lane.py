@@ -11,6 +11,7 @@ from mediaserver.sfu import activity, speakers, twcc
 from mediaserver.sfu.bandwidth.receiver import Receiver
 from mediaserver.sfu.nack import NackGenerator
 from mediaserver.sfu.outbox import Outbox, Outgoing
+from mediaserver.sfu.plane import Plane
 from mediaserver.sfu.ports import Port, Producer
 from mediaserver.sfu.tap import Tap
 from mediaserver.sfu.uplink import Uplink
@@ -21,17 +22,9 @@ class Lane:
 
     __slots__ = ("flush", "outbox", "port", "receivers", "room", "speakers", "tap")
 
-    def __init__(
-        self,
-        room: Any,
-        port: Port,
-        receivers: dict[str, Receiver],
-        tap: Tap,
-        speakers: speakers.Speakers,
-        outbox: Outbox,
-    ) -> None:
-        self.room, self.port, self.receivers, self.tap = room, port, receivers, tap
-        self.speakers, self.outbox = speakers, outbox
+    def __init__(self, room: Any, port: Port, receivers: dict[str, Receiver], plane: Plane) -> None:
+        self.room, self.port, self.receivers = room, port, receivers
+        self.tap, self.speakers, self.outbox = plane.tap, plane.speakers, plane.outbox
         self.flush: Callable[[], None] = lambda: None
 
 

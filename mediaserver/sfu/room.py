@@ -148,9 +148,7 @@ class Room:
             raise PeerFault("transport_exists")
         port = Port(transport_id, peer_id, direction, only, peer.limit)
         peer.ports[transport_id] = self._ports[transport_id] = port
-        self._lanes[transport_id] = lane.Lane(
-            self, port, self._bandwidth.receivers, self._tap, self._speakers, self._outbox
-        )
+        self._lanes[transport_id] = lane.Lane(self, port, self._bandwidth.receivers, self._plane)
         port.receives_red = receives_red
         if direction == "recv":
             for producer in self._producers.values():
@@ -507,10 +505,8 @@ class Room:
         self._tap.switch(on, list(self._producers.values()), now)
 
     def tape(self, producer_id: str, tape: Any | None) -> None:
-        """Packets of the epoch that is recorded now go to this tape, where the compiled plane takes them; None: each is
-        an event. Unknown ids are ignored."""
-        producer = self._producers.get(producer_id)
-        if producer is not None and producer.tapped is not None:
+        """Ordinary packets of the open epoch go onto this tape; None: each is an event. Unknown ids are ignored."""
+        if (producer := self._producers.get(producer_id)) is not None and producer.tapped is not None:
             producer.tape = tape
 
     def request_keyframe(self, producer_id: str, now: float) -> None:
