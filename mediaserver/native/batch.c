@@ -15,6 +15,7 @@
 #include "meter.h"
 #include "outgoing.h"
 #include "relay.h"
+#include "ring.h"
 #include "straight.h"
 #include <arpa/inet.h>
 #include <errno.h>
@@ -673,6 +674,9 @@ static PyMethodDef methods[] = {
     {"bind_meter", bind_meter, METH_VARARGS, "bind_meter(NORMAL, OVER, UNDER): what a Meter's summary says of the delay"},
     {"bind_outgoing", bind_outgoing, METH_VARARGS, "bind_outgoing(Receiver, Pacer, BURST_S): remember their slots"},
     {"outgoing", (PyCFunction)(void (*)(void))outgoing, METH_FASTCALL, "outgoing(packets, receivers, now): what leaves"},
+    {"bind_ring", bind_ring, METH_VARARGS, "bind_ring(encoder of a loss, KEEP_CONTROL)"},
+    {"pack_cluster", (PyCFunction)(void (*)(void))pack_cluster, METH_FASTCALL, "pack_cluster(start_ms, blocks): see webm.py"},
+    {"tape_packet", (PyCFunction)(void (*)(void))tape_packet, METH_FASTCALL, "tape_packet(tape, packet, now): True when kept"},
     {"bind_straight", bind_straight, METH_VARARGS, "bind_straight(types, FeedFault, kinds, bounds): remember their slots"},
     {"take_straight", (PyCFunction)(void (*)(void))take_straight, METH_FASTCALL, "take_straight(...): see recording/straight.py"},
     {NULL, NULL, 0, NULL},
@@ -684,9 +688,13 @@ static struct PyModuleDef definition = {
 };
 
 PyMODINIT_FUNC PyInit__batch(void) {
-    PyObject *module = PyType_Ready(&MeterType) || PyType_Ready(&AllowanceType) ? NULL : PyModule_Create(&definition);
+    PyObject *module = PyType_Ready(&MeterType) || PyType_Ready(&AllowanceType) || PyType_Ready(&TapeType) ||
+                               PyType_Ready(&RingType)
+                           ? NULL
+                           : PyModule_Create(&definition);
     if (module && (PyModule_AddObjectRef(module, "Meter", (PyObject *)&MeterType) ||
-                   PyModule_AddObjectRef(module, "Allowance", (PyObject *)&AllowanceType)))
+                   PyModule_AddObjectRef(module, "Allowance", (PyObject *)&AllowanceType) ||
+                   PyModule_AddObjectRef(module, "FeedRing", (PyObject *)&RingType)))
         Py_CLEAR(module);
     return module;
 }

@@ -252,7 +252,6 @@ class Recorder:
     async def commit(self) -> bool:
         """Make durable what was taken so far, and acknowledge it. True when the disk did not take all of it."""
         now_us, control, whole = _now_us(), self._control, True
-        self._recorded.clear()
         for live in list(self.sessions.values()):
             live.tick(now_us)
             for number, intake in live.intakes.items():

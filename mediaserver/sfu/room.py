@@ -148,7 +148,7 @@ class Room:
             raise PeerFault("transport_exists")
         port = Port(transport_id, peer_id, direction, only, peer.limit)
         peer.ports[transport_id] = self._ports[transport_id] = port
-        self._lanes[transport_id] = lane.Lane(self, port, self._bandwidth.receivers, self._tap)
+        self._lanes[transport_id] = lane.Lane(self, port, self._bandwidth.receivers, self._plane)
         port.receives_red = receives_red
         if direction == "recv":
             for producer in self._producers.values():
@@ -503,6 +503,11 @@ class Room:
     def record(self, on: bool, now: float) -> None:
         """Turns the recording outputs on or off; each turn on opens new epochs."""
         self._tap.switch(on, list(self._producers.values()), now)
+
+    def tape(self, producer_id: str, tape: Any | None) -> None:
+        """Ordinary packets of the open epoch go onto this tape; None: each is an event. Unknown ids are ignored."""
+        if (producer := self._producers.get(producer_id)) is not None and producer.tapped is not None:
+            producer.tape = tape
 
     def request_keyframe(self, producer_id: str, now: float) -> None:
         """Asks the publisher for a key frame of what is recorded, through the throttle. Unknown ids and audio are

@@ -100,7 +100,7 @@ def test_memory_is_held_against_what_it_was_after_ten_minutes(last_mb: float, fl
 
 @pytest.mark.parametrize(("with_ms", "wanted"), [(4.9, True), (5.0, False)])
 def test_what_recording_adds_to_forwarding(with_ms: float, wanted: bool) -> None:
-    rest = {"cpu": 0.2, "p50_ms": 1.0, "pps": 9000.0, "loss": 0.0}
+    rest = {"cpu": 0.2, "p50_ms": 1.0, "max_ms": 9.0, "late_p99_ms": 0.1, "pps": 9000.0, "loss": 0.0}
     runs = [{"recorded": False, "p99_ms": 3.0, **rest}, {"recorded": True, "p99_ms": with_ms, **rest}]
     assert met(report.forwarding(runs)[1]) == [wanted]
     assert report.forwarding(runs[:1])[1] == []
