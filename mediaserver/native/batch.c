@@ -4,7 +4,8 @@
  * everything that a batch produced. The interpreter's lock is released while the kernel and the cipher work.
  *
  * No cipher lives here and nothing is linked: the SRTP functions are those of the libsrtp that pylibsrtp brought, handed
- * over by address (`use`), with the same sessions that Python holds. Both planes may so be mixed, call by call.
+ * over by address (`use`), with the same sessions and sealers (sealer.c) that Python holds. Both planes may so be mixed,
+ * call by call.
  * Only the thread of the event loop calls in; sessions and buffers belong to it.
  */
 #define PY_SSIZE_T_CLEAN
@@ -16,7 +17,9 @@
 #include "outgoing.h"
 #include "relay.h"
 #include "ring.h"
+#include "sealer.h"
 #include "straight.h"
+#include "told.h"
 #include <arpa/inet.h>
 #include <errno.h>
 #include <netinet/in.h>
@@ -241,23 +244,21 @@ static PyObject *as_tuple(int i) {
     return made;
 }
 
-/* receive(fd, table): [(tag or None, path, kind, data, seconds since it came)] of the datagrams that are there, at most BATCH. `table` is
- * {sockaddr bytes: (session address or 0, tag, path, lane or None)}. Media of a known address comes in clear as kind 1 (RTP) or 2
- * (RTCP), or as 3 when it is not authentic; all else as kind 0. OSError when the socket fails. */
-static PyObject *receive(PyObject *self, PyObject *args) {
-    int fd, count, good;
-    PyObject *table, *found;
-    (void)self;
-    if (!PyArg_ParseTuple(args, "iO!", &fd, &PyDict_Type, &table) || !ready()) return NULL;
+static void forget(int count) {
+    for (int i = 0; i < count; i++) Py_CLEAR(incoming[i].entry);
+}
+
+/* Reads a batch, and makes media of it plain: how many datagrams; -1 with an exception. The caller ends it by `forget`. */
+static int read_plain(int fd, PyObject *table) {
+    int count, good;
     busy = 1;
     Py_BEGIN_ALLOW_THREADS;
     count = read_batch(fd);
     Py_END_ALLOW_THREADS;
     busy = 0;
-    if (count == -EAGAIN || count == -EWOULDBLOCK) return PyList_New(0);
     if (count < 0) {
         errno = -count;
-        return PyErr_SetFromErrno(PyExc_OSError);
+        return errno == EAGAIN || errno == EWOULDBLOCK ? 0 : (PyErr_SetFromErrno(PyExc_OSError), -1);
     }
     good = look_up(table, count);
     if (good) {
@@ -267,20 +268,55 @@ static PyObject *receive(PyObject *self, PyObject *args) {
         Py_END_ALLOW_THREADS;
         busy = 0;
     }
-    found = good ? PyList_New(count) : NULL;
-    for (int i = 0; found && i < count; i++) {
-        PyObject *one = as_tuple(i);
-        if (one) PyList_SET_ITEM(found, i, one);
-        else Py_CLEAR(found);
-    }
-    for (int i = 0; i < count; i++) Py_CLEAR(incoming[i].entry);
+    if (!good) forget(count);
+    return good ? count : -1;
+}
+
+/* Appends what a datagram is to `told`, where it is feedback alone, else to `left`; 0 with an exception. */
+static int sort_told(int i, double now, PyObject *told, PyObject *left) {
+    Incoming *in = &incoming[i];
+    PyObject *lane = in->entry && in->kind == RTCP ? PyTuple_GET_ITEM(in->entry, 3) : Py_None;
+    PyObject *made = lane == Py_None ? NULL : told_by(lane, in_bytes[i], in->size, now - in->age_s);
+    if (!made && PyErr_Occurred()) return 0;
+    PyObject *one = made ? Py_BuildValue("(Nd)", made, in->age_s) : as_tuple(i);
+    int good = one && !PyList_Append(made ? told : left, one);
+    Py_XDECREF(one);
+    return good;
+}
+
+static double seconds_now(void) {
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
+}
+
+/* receive(fd, table): the datagrams that are there, at most BATCH, as ([((Receiver, number of the feedback, summary), seconds
+ * since it came)], [(tag or None, path, kind, data, seconds since it came)]). The first are transport-wide feedback, taken
+ * by told.c. `table` is {sockaddr bytes: (session address or 0, tag, path, lane or None)}. Media of a known address comes in
+ * clear as kind 1 (RTP) or 2 (RTCP), or as 3 when it is not authentic; all else as kind 0. OSError when the socket fails. */
+static PyObject *receive(PyObject *self, PyObject *args) {
+    int fd;
+    PyObject *table;
+    (void)self;
+    if (!PyArg_ParseTuple(args, "iO!", &fd, &PyDict_Type, &table) || !ready()) return NULL;
+    int count = read_plain(fd, table);
+    if (count < 0) return NULL;
+    double now = seconds_now();
+    PyObject *told = PyList_New(0), *left = PyList_New(0);
+    int good = told && left;
+    for (int i = 0; good && i < count; i++) good = sort_told(i, now, told, left);
+    forget(count);
+    PyObject *found = good ? PyTuple_Pack(2, told, left) : NULL;
+    Py_XDECREF(told);
+    Py_XDECREF(left);
     return found;
 }
 
 /* ---- sending ---- */
 
 typedef struct {
-    void *session;
+    void *session;    /* of libsrtp */
+    PyObject *sealer; /* of RTP, or NULL; borrowed from the route */
     const struct sockaddr *address;
     socklen_t address_bytes;
     Py_ssize_t first, last; /* of a chain in `packets` */
@@ -369,6 +405,12 @@ static void add_run(Sender *s, const Target *target, size_t start, int segment, 
     if (s->pending == FLUSH) flush(s);
 }
 
+/* Protects a packet where it lies; 0 when it is refused. */
+static int protected_bytes(const Target *target, const Packet *p, uint8_t *at, int *size) {
+    if (p->is_rtcp || !target->sealer) return !(p->is_rtcp ? protect_rtcp : protect_rtp)(target->session, at, size);
+    return (*size = seal(target->sealer, at, *size)) > 0;
+}
+
 static void send_target(Sender *s, const Target *target, const Packet *packets) {
     size_t start = s->at;
     int segment = 0, count = 0;
@@ -381,7 +423,7 @@ static void send_target(Sender *s, const Target *target, const Packet *packets) 
         }
         int size = p->size;
         memcpy(out + s->at, p->data, size);
-        if ((p->is_rtcp ? protect_rtcp : protect_rtp)(target->session, out + s->at, &size)) {
+        if (!protected_bytes(target, p, out + s->at, &size)) {
             s->dropped++;
             continue;
         }
@@ -417,14 +459,16 @@ static int find_target(PyObject *id, PyObject *routes) {
     PyObject *route = PyDict_GetItemWithError(routes, id);
     if (!route) return PyErr_Occurred() ? -2 : -1;
     if (!PyTuple_Check(route) || PyTuple_GET_SIZE(route) != 2 || !PyBytes_Check(PyTuple_GET_ITEM(route, 1))) {
-        PyErr_SetString(PyExc_TypeError, "routes are {id: (session, sockaddr bytes)}");
+        PyErr_SetString(PyExc_TypeError, "routes are {id: (session or Sealer, sockaddr bytes)}");
         return -2;
     }
-    void *session = PyLong_AsVoidPtr(PyTuple_GET_ITEM(route, 0));
+    PyObject *keys = PyTuple_GET_ITEM(route, 0), *sealer = Py_IS_TYPE(keys, &SealerType) ? keys : NULL;
+    void *session = sealer ? sealer_session(sealer) : PyLong_AsVoidPtr(keys);
     if (!session) return PyErr_Occurred() ? -2 : -1;
     if (target_count == TARGETS) return -1;
     targets[target_count] = (Target){
         .session = session,
+        .sealer = sealer,
         .address = (const struct sockaddr *)PyBytes_AS_STRING(PyTuple_GET_ITEM(route, 1)),
         .address_bytes = (socklen_t)PyBytes_GET_SIZE(PyTuple_GET_ITEM(route, 1)),
         .first = -1,
@@ -494,7 +538,7 @@ static int send_list(int fd, int gso, PyObject *list, PyObject *routes, PyObject
 }
 
 /* send(fd, gso, packets, routes, rest): protects and sends [(id, packet, is_rtcp)], in order for each id, where routes
- * is {id: (session address, sockaddr bytes)}; packets of other ids are appended to `rest`. Returns (sent, dropped, errno
+ * is {id: (session address or Sealer, sockaddr bytes)}; packets of other ids are appended to `rest`. Returns (sent, dropped, errno
  * that turned GSO off or 0). The kernel never blocks it. */
 static PyObject *send_batch(PyObject *self, PyObject *args) {
     int fd, gso;
@@ -517,12 +561,6 @@ typedef struct {
     PyObject *fresh, *leaving;    /* lists: copies of the packets of one room, and what leaves of all */
     PyObject *lane;               /* of `fresh`, borrowed from the table's entry */
 } Pass;
-
-static double seconds_now(void) {
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
-}
 
 /* Of the copies of one room: what leaves now goes to `leaving`. */
 static int settle(Pass *p, PyObject *now) {
@@ -573,24 +611,11 @@ static int take_batch(Pass *p, int count) {
 
 /* Reads and takes one batch; 0 with an exception. An ICMP answer to an earlier send is passed over: the socket is good. */
 static int take_some(Pass *p) {
-    int count, good;
-    busy = 1;
-    Py_BEGIN_ALLOW_THREADS;
-    count = read_batch(p->fd);
-    Py_END_ALLOW_THREADS;
-    busy = 0;
-    if (count <= 0) return 1;
+    int count = read_plain(p->fd, p->table);
+    if (count < 0) return PyErr_ExceptionMatches(PyExc_OSError) ? (PyErr_Clear(), 1) : 0;
     p->received += count;
-    good = look_up(p->table, count);
-    if (good) {
-        busy = 1;
-        Py_BEGIN_ALLOW_THREADS;
-        unprotect_batch(count);
-        Py_END_ALLOW_THREADS;
-        busy = 0;
-    }
-    good = good && take_batch(p, count);
-    for (int i = 0; i < count; i++) Py_CLEAR(incoming[i].entry);
+    int good = !count || take_batch(p, count);
+    forget(count);
     return good;
 }
 
@@ -604,8 +629,9 @@ static int begin_pass(Pass *p) {
     return p->left && p->rest && p->wake && p->fresh && p->leaving;
 }
 
-static PyObject *end_pass(Pass *p, int good) {
-    PyObject *made = good ? Py_BuildValue("(llliOOO)", p->received, p->sent, p->dropped, p->gso_errno, p->left, p->rest, p->wake)
+static PyObject *end_pass(Pass *p, int good, int ready) {
+    PyObject *made = good ? Py_BuildValue("(illliOOO)", ready, p->received, p->sent, p->dropped, p->gso_errno, p->left, p->rest,
+                                          p->wake)
                           : NULL;
     Py_XDECREF(p->left);
     Py_XDECREF(p->rest);
@@ -621,44 +647,50 @@ static PyObject *pass_on(PyObject *self, PyObject *args) {
     (void)self;
     if (!PyArg_ParseTuple(args, "ipO!O!", &p.fd, &p.gso, &PyDict_Type, &p.table, &PyDict_Type, &p.routes) || !ready()) return NULL;
     int good = begin_pass(&p) && take_some(&p);
-    return end_pass(&p, good);
+    return end_pass(&p, good, 0);
 }
 
-/* Waits at most until `until`: 1 when the socket is ready and nothing else, 0 when something else is or the time is over,
- * -1 to wait on. */
-static int wait_for(int poll, int fd, double until) {
+/* What `wait_for` came back for. */
+enum Found { TIME, MEDIA, ELSE };
+
+/* Waits at most until `until`, for the socket alone or for something else. */
+static enum Found wait_for(int poll, int fd, double until) {
     struct epoll_event ready_now[2];
-    double left = until - seconds_now();
-    if (left < 0) return 0;
-    int count = epoll_wait(poll, ready_now, 2, left > 3600 ? 3600000 : (int)(left * 1000) + 1);
-    return count == 1 && ready_now[0].data.fd == fd ? 1 : count == 0 ? -1 : 0;
+    for (;;) {
+        double left = until - seconds_now();
+        if (left < 0) return TIME;
+        int count = epoll_wait(poll, ready_now, 2, left > 3600 ? 3600000 : (int)(left * 1000) + 1);
+        if (count) return count == 1 && ready_now[0].data.fd == fd ? MEDIA : ELSE;
+    }
 }
 
 /* relay(poll, seconds, fd, gso, table, routes): takes what comes at the socket `fd`, as long as nothing else is ready at the
- * epoll `poll`, no time is over and every packet is an ordinary one. Then (received, sent, dropped, errno that turned GSO
+ * epoll `poll`, no time is over and every packet is an ordinary one. Then (1 when something else may be ready, received, sent, dropped, errno that turned GSO
  * off or 0, datagrams for Python as `receive` gives them, packets without a route, what is to be called). */
 static PyObject *relay(PyObject *self, PyObject *args) {
     Pass p = {0};
-    int poll, found = 1, good;
+    enum Found found = MEDIA;
+    int poll, good;
     double seconds;
     (void)self;
     if (!PyArg_ParseTuple(args, "idipO!O!", &poll, &seconds, &p.fd, &p.gso, &PyDict_Type, &p.table, &PyDict_Type, &p.routes) ||
         !ready()) return NULL;
     double until = seconds_now() + seconds;
     good = begin_pass(&p);
-    while (good && found && !something_left(&p)) {
+    while (good && found == MEDIA && !something_left(&p)) {
         Py_BEGIN_ALLOW_THREADS;
         found = wait_for(poll, p.fd, until);
         Py_END_ALLOW_THREADS;
-        if (found > 0) good = take_some(&p);
+        if (found == MEDIA) good = take_some(&p);
     }
-    return end_pass(&p, good);
+    return end_pass(&p, good, found == ELSE);
 }
 
 static PyMethodDef methods[] = {
     {"use", use, METH_VARARGS, "use(protect, protect_rtcp, unprotect, unprotect_rtcp): addresses of libsrtp's functions"},
+    {"use_cipher", use_cipher, METH_VARARGS, "use_cipher(...): addresses of libcrypto's functions, for Sealer"},
     {"sockaddr", sockaddr_of, METH_VARARGS, "sockaddr(host, port): the socket address of a numeric host, as bytes"},
-    {"receive", receive, METH_VARARGS, "receive(fd, table): [(tag, path, kind, data, age)] of the datagrams that are there"},
+    {"receive", receive, METH_VARARGS, "receive(fd, table): feedback that was taken, and the other datagrams that are there"},
     {"send", send_batch, METH_VARARGS, "send(fd, gso, packets, routes, rest): (sent, dropped, errno that turned GSO off or 0)"},
     {"pass_on", pass_on, METH_VARARGS, "pass_on(fd, gso, table, routes): one batch, as relay takes it"},
     {"relay", relay, METH_VARARGS, "relay(poll, seconds, fd, gso, table, routes): ordinary packets, until something else is ready"},
@@ -671,6 +703,8 @@ static PyMethodDef methods[] = {
     {"read_received", (PyCFunction)(void (*)(void))read_received, METH_FASTCALL, "read_received(packet, id): see sfu/intake.py"},
     {"store_received", (PyCFunction)(void (*)(void))store_received, METH_FASTCALL, "store_received(...): see sfu/intake.py"},
     {"bind_allowance", bind_allowance, METH_O, "bind_allowance(BURST_S): what a full Allowance holds"},
+    {"bind_told", bind_told, METH_VARARGS, "bind_told(Lane, Port, Receiver): remember their slots"},
+    {"take_told", (PyCFunction)(void (*)(void))take_told, METH_FASTCALL, "take_told(lane, packet, now): see native/told.c"},
     {"bind_meter", bind_meter, METH_VARARGS, "bind_meter(NORMAL, OVER, UNDER): what a Meter's summary says of the delay"},
     {"bind_outgoing", bind_outgoing, METH_VARARGS, "bind_outgoing(Receiver, Pacer, BURST_S): remember their slots"},
     {"outgoing", (PyCFunction)(void (*)(void))outgoing, METH_FASTCALL, "outgoing(packets, receivers, now): what leaves"},
@@ -688,13 +722,14 @@ static struct PyModuleDef definition = {
 };
 
 PyMODINIT_FUNC PyInit__batch(void) {
-    PyObject *module = PyType_Ready(&MeterType) || PyType_Ready(&AllowanceType) || PyType_Ready(&TapeType) ||
-                               PyType_Ready(&RingType)
-                           ? NULL
-                           : PyModule_Create(&definition);
+    if (PyType_Ready(&MeterType) || PyType_Ready(&AllowanceType) || PyType_Ready(&TapeType) || PyType_Ready(&RingType) ||
+        PyType_Ready(&SealerType))
+        return NULL;
+    PyObject *module = PyModule_Create(&definition);
     if (module && (PyModule_AddObjectRef(module, "Meter", (PyObject *)&MeterType) ||
                    PyModule_AddObjectRef(module, "Allowance", (PyObject *)&AllowanceType) ||
-                   PyModule_AddObjectRef(module, "FeedRing", (PyObject *)&RingType)))
+                   PyModule_AddObjectRef(module, "FeedRing", (PyObject *)&RingType) ||
+                   PyModule_AddObjectRef(module, "Sealer", (PyObject *)&SealerType)))
         Py_CLEAR(module);
     return module;
 }

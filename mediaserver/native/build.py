@@ -12,7 +12,19 @@ import sysconfig
 from pathlib import Path
 
 FOLDER = Path(__file__).parent
-SOURCES = ("allowance.c", "batch.c", "fanout.c", "intake.c", "meter.c", "outgoing.c", "relay.c", "ring.c", "straight.c")
+SOURCES = (
+    "allowance.c",
+    "batch.c",
+    "fanout.c",
+    "intake.c",
+    "meter.c",
+    "outgoing.c",
+    "relay.c",
+    "ring.c",
+    "sealer.c",
+    "straight.c",
+    "told.c",
+)
 FLAGS = ["-O2", "-Wall", "-Wextra", "-ffp-contract=off", "-shared", "-fPIC", "-fvisibility=hidden"]
 """Sums are the same to the last bit as in Python: a multiplication is rounded before what it is added to."""
 

@@ -41,45 +41,48 @@ static Py_ssize_t read_symbols(const uint8_t *body, Py_ssize_t size, int total, 
     return at;
 }
 
-/* The arrival of each packet, None for none; NULL when the bytes end before or a symbol is reserved, or with an exception. */
-static PyObject *read_arrivals(const uint8_t *body, Py_ssize_t size, Py_ssize_t at, const uint8_t *symbols, int total) {
+/* Feedback as it came: of each packet whether it arrived, and when. */
+typedef struct {
+    unsigned base, count;
+    int total;
+    uint8_t symbols[MAX_STATUSES + VECTOR]; /* the last chunk may tell of more than was claimed; 0 for what did not come */
+    long long ticks[MAX_STATUSES];
+} Feedback;
+
+/* 0 when it is malformed or claims too much. */
+static int read_body(const uint8_t *body, Py_ssize_t size, Feedback *f) {
+    if (size < HEAD) return 0;
+    f->base = get16(body + 8), f->count = body[15], f->total = (int)get16(body + 10);
+    if (f->total == 0 || f->total > MAX_STATUSES) return 0;
+    Py_ssize_t at = read_symbols(body, size, f->total, f->symbols);
+    if (at < 0) return 0;
     long long time = (long long)(get32(body + 12) >> 8) * REFERENCE_TICKS;
-    PyObject *found = PyTuple_New(total);
-    for (int i = 0; found && i < total; i++) {
-        PyObject *one = NULL;
-        if (symbols[i] == 0) {
-            one = Py_NewRef(Py_None);
-        } else if (symbols[i] == 1 && at < size) {
-            time += body[at++];
-            one = PyLong_FromLongLong(time);
-        } else if (symbols[i] == 2 && at + 2 <= size) {
-            time += (int16_t)get16(body + at);
-            at += 2;
-            one = PyLong_FromLongLong(time);
-        }
-        if (one) PyTuple_SET_ITEM(found, i, one);
-        else Py_CLEAR(found);
+    for (int i = 0; i < f->total; i++) {
+        if (f->symbols[i] == 0) continue;
+        if (f->symbols[i] == 1 && at < size) time += body[at++];
+        else if (f->symbols[i] == 2 && at + 2 <= size) time += (int16_t)get16(body + at), at += 2;
+        else return 0; /* the bytes end before, or the symbol is reserved */
+        f->ticks[i] = time;
     }
-    return found;
+    return 1;
 }
+
+static Feedback feedback; /* used by one thread, and not across a call into Python */
 
 /* read_feedback(body): (sender, media, base, count, arrivals), None when it is malformed or claims too much. */
 PyObject *read_feedback(PyObject *self, PyObject *argument) {
-    uint8_t symbols[MAX_STATUSES + VECTOR]; /* the last chunk may tell of more than was claimed */
     (void)self;
     if (!PyBytes_Check(argument)) return PyErr_SetString(PyExc_TypeError, "the body is bytes"), NULL;
     const uint8_t *body = (const uint8_t *)PyBytes_AS_STRING(argument);
-    Py_ssize_t size = PyBytes_GET_SIZE(argument);
-    if (size < HEAD) Py_RETURN_NONE;
-    int total = (int)get16(body + 10);
-    if (total == 0 || total > MAX_STATUSES) Py_RETURN_NONE;
-    Py_ssize_t at = read_symbols(body, size, total, symbols);
-    PyObject *arrivals = at < 0 ? NULL : read_arrivals(body, size, at, symbols, total);
-    if (!arrivals) {
-        if (PyErr_Occurred()) return NULL;
-        Py_RETURN_NONE;
+    if (!read_body(body, PyBytes_GET_SIZE(argument), &feedback)) Py_RETURN_NONE;
+    PyObject *arrivals = PyTuple_New(feedback.total);
+    for (int i = 0; arrivals && i < feedback.total; i++) {
+        PyObject *one = feedback.symbols[i] ? PyLong_FromLongLong(feedback.ticks[i]) : Py_NewRef(Py_None);
+        if (one) PyTuple_SET_ITEM(arrivals, i, one);
+        else Py_CLEAR(arrivals);
     }
-    return Py_BuildValue("(kkIIN)", get32(body), get32(body + 4), get16(body + 8), (unsigned)body[15], arrivals);
+    if (!arrivals) return NULL;
+    return Py_BuildValue("(kkIIN)", get32(body), get32(body + 4), feedback.base, feedback.count, arrivals);
 }
 
 /* ---- rates.ArrivedRate ---- */
@@ -262,7 +265,7 @@ typedef struct {
 
 typedef struct {
     PyObject_HEAD
-    long long next_number, sent_bytes, probing, reference;
+    long long next_number, sent_bytes, probing, awaited, reference;
     double last_sent, unanswered;
     int has_sent, has_unanswered, has_reference;
     Rate arrived, offered;
@@ -365,44 +368,66 @@ static int take_one(Meter *m, Outcome *o, long long number, int came, long long 
     return done;
 }
 
-static int take_all(Meter *m, Outcome *o, long long base, PyObject *arrivals, long long probe, PyObject *probed) {
+/* The packet that a number of 16 bit names: the one nearest to the last that was sent. */
+static long long first_of(const Meter *m, long long base) {
+    long long reference = m->next_number - 1;
+    return reference + (((base & 0xffff) - reference + 0x8000) & 0xffff) - 0x8000;
+}
+
+/* The summary of what was taken, as meter.Summary says. */
+static PyObject *summary_of(Meter *m, Outcome *o, PyObject *probed) {
+    end_run(o);
+    m->has_unanswered = 0;
+    if (o->newest_number) rate_add(&m->offered, o->newest, (double)o->size);
+    PyObject *newest = o->newest_number ? PyFloat_FromDouble(o->newest) : Py_NewRef(Py_None);
+    return newest ? Py_BuildValue("(lllLNOOO)", o->received, o->lost, o->size, o->newest_number, newest,
+                                  o->outage ? Py_True : Py_False, usages[m->delay.usage], probed)
+                  : NULL;
+}
+
+static int take_all(Meter *m, Outcome *o, long long base, PyObject *arrivals, PyObject *probed) {
     for (Py_ssize_t i = 0; i < PyTuple_GET_SIZE(arrivals); i++) {
         PyObject *item = PyTuple_GET_ITEM(arrivals, i);
         long long ticks = item == Py_None ? 0 : PyLong_AsLongLong(item);
         if (ticks == -1 && PyErr_Occurred()) return 0;
         if (ticks > 1LL << 48 || ticks < -(1LL << 48)) return PyErr_SetString(PyExc_ValueError, "no such time"), 0;
-        if (!take_one(m, o, base + i, item != Py_None, ticks, probe, probed)) return 0;
+        if (!take_one(m, o, base + i, item != Py_None, ticks, m->awaited, probed)) return 0;
     }
-    end_run(o);
     return 1;
 }
 
-/* take(feedback, probe): its summary, as meter.Summary says. */
-static PyObject *take(PyObject *self, PyObject *const *args, Py_ssize_t count) {
+/* take(feedback): its summary. */
+static PyObject *take(PyObject *self, PyObject *argument) {
     Meter *m = (Meter *)self;
     Outcome o = {0};
     PyObject *number, *arrivals, *probed = NULL, *made = NULL;
-    if (count != 2) return PyErr_SetString(PyExc_TypeError, "take(feedback, probe)"), NULL;
-    long long probe = PyLong_AsLongLong(args[1]);
-    if (probe == -1 && PyErr_Occurred()) return NULL;
-    if (!(number = PyObject_GetAttr(args[0], base_name))) return NULL;
-    long long base = PyLong_AsLongLong(number), reference = m->next_number - 1;
+    if (!(number = PyObject_GetAttr(argument, base_name))) return NULL;
+    long long base = PyLong_AsLongLong(number);
     Py_DECREF(number);
     if (base == -1 && PyErr_Occurred()) return NULL;
-    base = reference + (((base & 0xffff) - reference + 0x8000) & 0xffff) - 0x8000;
-    if (!(arrivals = PyObject_GetAttr(args[0], arrivals_name))) return NULL;
+    if (!(arrivals = PyObject_GetAttr(argument, arrivals_name))) return NULL;
     if (!PyTuple_Check(arrivals)) PyErr_SetString(PyExc_TypeError, "arrivals are a tuple");
     else probed = PyList_New(0);
-    if (probed && take_all(m, &o, base, arrivals, probe, probed)) {
-        m->has_unanswered = 0;
-        if (o.newest_number) rate_add(&m->offered, o.newest, (double)o.size);
-        PyObject *newest = o.newest_number ? PyFloat_FromDouble(o.newest) : Py_NewRef(Py_None);
-        if (newest)
-            made = Py_BuildValue("(lllLNOOO)", o.received, o.lost, o.size, o.newest_number, newest,
-                                 o.outage ? Py_True : Py_False, usages[m->delay.usage], probed);
-    }
+    if (probed && take_all(m, &o, first_of(m, base), arrivals, probed)) made = summary_of(m, &o, probed);
     Py_XDECREF(probed);
     Py_DECREF(arrivals);
+    return made;
+}
+
+/* For told.c: the body of a feedback, as `transport_feedback.read` and `take` together. The summary, and its number in
+ * *count; NULL without an exception, and nothing changed, when it is malformed. */
+PyObject *meter_take(PyObject *meter, const uint8_t *body, Py_ssize_t size, unsigned *count) {
+    Meter *m = (Meter *)meter;
+    Outcome o = {0};
+    if (!read_body(body, size, &feedback)) return NULL;
+    PyObject *probed = PyList_New(0), *made = NULL;
+    int good = probed != NULL;
+    long long first = first_of(m, feedback.base);
+    for (int i = 0; good && i < feedback.total; i++)
+        good = take_one(m, &o, first + i, feedback.symbols[i] != 0, feedback.ticks[i], m->awaited, probed);
+    if (good) made = summary_of(m, &o, probed);
+    Py_XDECREF(probed);
+    *count = feedback.count;
     return made;
 }
 
@@ -432,7 +457,7 @@ static PyObject *unanswered_s(PyObject *self, void *closure) {
 
 static PyMethodDef meter_methods[] = {
     {"sent", (PyCFunction)(void (*)(void))sent, METH_FASTCALL, "sent(size, now): the number to write"},
-    {"take", (PyCFunction)(void (*)(void))take, METH_FASTCALL, "take(feedback, probe): its summary"},
+    {"take", take, METH_O, "take(feedback): its summary"},
     {"arrived_bps", arrived_bps, METH_NOARGS, "Rate that arrived lately, or None"},
     {"offered_bps", offered_bps, METH_NOARGS, "Rate of sending of what was reported lately, or None"},
     {"restart", restart, METH_NOARGS, "Delay and rates begin anew"},
@@ -442,6 +467,7 @@ static PyMethodDef meter_methods[] = {
 static PyMemberDef meter_members[] = {
     {"next_number", T_LONGLONG, offsetof(Meter, next_number), 0, NULL},
     {"probing", T_LONGLONG, offsetof(Meter, probing), 0, NULL},
+    {"awaited", T_LONGLONG, offsetof(Meter, awaited), 0, NULL},
     {"sent_bytes", T_LONGLONG, offsetof(Meter, sent_bytes), READONLY, NULL},
     {"queue_ms", T_DOUBLE, offsetof(Meter, delay) + offsetof(Delay, queue_ms), READONLY, NULL},
     {NULL, 0, 0, 0, NULL},

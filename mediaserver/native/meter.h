@@ -2,11 +2,13 @@
 #ifndef VIDEOHOME_METER_H
 #define VIDEOHOME_METER_H
 #include <Python.h>
+#include <stdint.h>
 
 extern PyTypeObject MeterType;
 
 PyObject *bind_meter(PyObject *self, PyObject *args);
 PyObject *read_feedback(PyObject *self, PyObject *body);
 int meter_is_probing(PyObject *meter);
+PyObject *meter_take(PyObject *meter, const uint8_t *body, Py_ssize_t size, unsigned *count);
 unsigned meter_sent(PyObject *meter, long size, double now);
 #endif

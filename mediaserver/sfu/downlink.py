@@ -268,7 +268,9 @@ class Downlink:
     def playout_delay(self, now: float) -> int | None:
         """A new delay to tell the receiver, in milliseconds."""
         link, uplink = self.repair.link, self.uplink
-        if uplink is None or link.limited or uplink.troubled(now):
+        if uplink is None or not (self.patience.delay_ms or uplink.meter.share or link.loss):
+            return None  # nothing is held back without loss
+        if link.limited or uplink.troubled(now):
             return None  # what is lost now is overflow: to wait for its repair would only lengthen the gap
         return self.patience.due(
             now,

@@ -60,4 +60,5 @@ def use(module: Any | None) -> None:
             speakers.FALL_DB_PER_S,
             speakers.TAKES_PLACE_DB,
         )
+        module.bind_told(Lane, Port, Receiver)
         forward = module.forward_received

@@ -147,6 +147,8 @@ class Port:
     next_mid: int = 0
     next_twcc_at: float = 0.0
     next_report_at: float = 0.0
+    turn: int = 0
+    """Which of the room's notes of when something is due to this transport counts: the newest."""
     dropped: dict[str, int] = field(default_factory=dict)
     view: View | None = None
     """What the receiver's page shows; None before its first word."""

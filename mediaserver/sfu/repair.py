@@ -104,7 +104,7 @@ class Link:
             packets, lost = self._seen.popleft()
             self._believed = self._believed[0] + packets, self._believed[1] + lost
         self._meter.note(*self._believed, now)
-        generous = self.early_share > 0
+        generous = self.loss >= EARLY_FROM_LOSS and self.early_share > 0
         self.epoch += generous and not self.generous
         self.generous = generous
 

@@ -8,6 +8,8 @@ drain. What a peer sent wrong in signalling raises `PeerFault`; wrong packets ar
 
 from __future__ import annotations
 
+import heapq
+import itertools
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
@@ -45,8 +47,8 @@ from mediaserver.sfu.speakers import TOP, Speakers
 
 TICK_S = 0.01
 """How often due work is looked for while something is missing, waits, or is tried out."""
-CALM_TICK_S = 0.02
-"""How often else: a wake-up costs more than most of what there is to do in it."""
+CALM_TICK_S = 0.05
+"""How often else: a wake-up costs more than most of what there is to do in it. Publishers get feedback as often."""
 REVIEW_S = 0.1
 """How often layers, speakers and the recorded layer are looked at."""
 SOURCES: dict[str, Kind] = {"mic": "audio", "cam": "video", "screen": "video", "screen_audio": "audio"}
@@ -101,6 +103,10 @@ class Room:
         self._consumers = Consumers(self._layers, new_ssrc)
         self._reports = Reports(new_ssrc())
         self._bandwidth = Bandwidth(self._outbox, self._layers, self._producers, allocate=allocate)
+        self._due: list[tuple[float, int, Port]] = []
+        """A heap of the transports that are up, by when something is due to each; one that is not up any more, or has
+        come up again, is passed over when its time comes."""
+        self._turns = itertools.count()
         self._tick_at: float | None = None
         self._review_at = self._now = 0.0
         self._released: list[Outgoing] = []
@@ -163,6 +169,7 @@ class Room:
         port.up = port.was_up = True
         self._now = now
         port.next_twcc_at = port.next_report_at = now
+        self._await(port, now)
         for downlink in port.downlinks.values():
             self._layers.attach(self._producers[downlink.producer_id], downlink, now)
         self._bandwidth.attach(port, now)
@@ -186,6 +193,8 @@ class Room:
             self._end_port(port)
 
     def _end_port(self, port: Port) -> None:
+        self._due = [entry for entry in self._due if entry[2] is not port]
+        heapq.heapify(self._due)
         self._ports.pop(port.transport_id, None)
         self._lanes.pop(port.transport_id, None)
         self._bandwidth.detach(port)
@@ -226,6 +235,7 @@ class Room:
                 downlink = self._consumers.add(receiver, producer, now)
                 self._outbox.events.append(ConsumerAdded(receiver.peer_id, describe(producer, downlink)))
         self._bandwidth.changed(now)
+        self._hurry(now)
         return producer.producer_id
 
     def close_producer(self, producer_id: str, now: float) -> None:
@@ -264,6 +274,7 @@ class Room:
             downlink.since = now
             self._outbox.events.append(ConsumerPaused(downlink.peer_id, downlink.consumer_id, paused))
         self._bandwidth.changed(now)
+        self._hurry(now)
 
     def set_target(
         self, downlink: Downlink, spatial: int | None, temporal: int, reason: Reason | None, now: float
@@ -272,6 +283,7 @@ class Room:
         no more, is told by ConsumerLayers. Before the first call it has the highest live layer."""
         target = None if spatial is None else (spatial, temporal)
         self._layers.set_target(self._producers[downlink.producer_id], downlink, target, reason, now)
+        self._hurry(now)
 
     def view(self, peer_id: str, view: View, now: float) -> None:
         """What this peer's page shows now: it gets that, as far as its link carries it. Unknown ids are ignored."""
@@ -302,6 +314,7 @@ class Room:
         if producer.silenced == silenced:
             return
         producer.silenced = silenced
+        self._hurry(now)
         if silenced:
             for uplink in producer.uplinks:
                 self._layers.restart(producer, uplink, now)
@@ -439,26 +452,33 @@ class Room:
         if self._tick_at is None or now < self._tick_at:
             return
         self._now = now
-        live = restless = False
-        for port in self._ports.values():
-            if not port.up:
-                continue
-            live = True
-            restless = restless or port.link.generous
+        restless = False
+        due = []
+        while self._due and self._due[0][0] <= now:
+            _, turn, port = heapq.heappop(self._due)
+            if port.up and port.turn == turn:
+                due.append(port)
+        for port in due:
             if port.downlinks and (port.link.generous or now >= port.link.next_look_at):
                 self._repair(port, now)
             if port.direction == "send":
-                due = self._reports.of_publisher(port, now)
-            elif now >= port.next_report_at:
-                due = self._reports.of_receiver(port, now)
+                reports = self._reports.of_publisher(port, now)
+                self._await(port, now)
             else:
-                continue
-            self._outbox.packets += [(port.transport_id, bytearray(data), True) for data in due]
+                reports = self._reports.of_receiver(port, now)
+                restless = restless or port.link.generous
+                self._await(port, now if port.link.generous else min(port.link.next_look_at, port.next_report_at))
+            self._outbox.packets += [(port.transport_id, bytearray(data), True) for data in reports]
         if now >= self._review_at:
             self._review(now)
         self._released += self._bandwidth.tick(now)
         restless = restless or self._bandwidth.restless or not self._content()
-        self._tick_at = now + (TICK_S if restless else CALM_TICK_S) if live else None
+        self._tick_at = now + (TICK_S if restless else CALM_TICK_S) if self._due else None
+
+    def _await(self, port: Port, due_at: float) -> None:
+        """Something is due to this transport at that time."""
+        port.turn = next(self._turns)
+        heapq.heappush(self._due, (due_at, port.turn, port))
 
     def _content(self) -> bool:
         """No publisher has to be asked for anything."""
@@ -503,6 +523,7 @@ class Room:
     def record(self, on: bool, now: float) -> None:
         """Turns the recording outputs on or off; each turn on opens new epochs."""
         self._tap.switch(on, list(self._producers.values()), now)
+        self._hurry(now)
 
     def tape(self, producer_id: str, tape: Any | None) -> None:
         """Ordinary packets of the open epoch go onto this tape; None: each is an event. Unknown ids are ignored."""
@@ -522,10 +543,9 @@ class Room:
         released, self._released = self._released, []
         packets = self._outbox.take_packets()
         if packets:
-            count = len(packets)
             packets = self._bandwidth.outgoing(packets, self._now)
-            if len(packets) < count:
-                self._hurry(self._now)  # the rest of a burst waits for its turn
+        if self._bandwidth.stirred:
+            self._hurry(self._now)  # the rest of a burst waits for its turn
         return released + packets if released else packets
 
     def drain_events(self) -> list[Event]:

@@ -124,7 +124,7 @@ class Dtls:
             if self._transport.state != "connected":
                 log.info("dtls_failed")
                 return
-            self.srtp = open_srtp(self._transport._rx_srtp, self._transport._tx_srtp)
+            self.srtp = open_srtp(self._transport._rx_srtp, self._transport._tx_srtp, self._gcm_key())
             self.up = True
             self._on_up()
             pump = self._transport._task
@@ -135,6 +135,16 @@ class Dtls:
         finally:
             self.up, self.srtp = False, None
             self._on_down()
+
+    def _gcm_key(self) -> bytes | None:
+        """Key and salt of what we send; None where the peer chose another suite (RFC 5764 section 4.2)."""
+        connection, profile = self._transport._ssl, seam.SRTP_AEAD_AES_128_GCM
+        assert connection is not None, "the handshake is over"
+        if connection.get_selected_srtp_profile() != profile.openssl_profile:
+            return None
+        size_bytes = 2 * (profile.key_length + profile.salt_length)
+        material = connection.export_keying_material(b"EXTRACTOR-dtls_srtp", size_bytes)
+        return bytes(profile.get_key_and_salt(material, 1 if self._transport._role == "server" else 0))
 
     def feed(self, data: bytes) -> None:
         """A datagram whose first byte is 20 to 63 (RFC 7983). A repeated ClientHello gets the last flight again:

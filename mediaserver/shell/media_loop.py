@@ -13,16 +13,17 @@ from collections.abc import Callable
 
 
 class MediaSelector(selectors.EpollSelector):
-    """`relay(epoll's number, seconds)` waits in its place, and returns when the loop has something to do."""
+    """`relay(epoll's number, seconds)` waits in its place, and returns when the loop has something to do: True when it
+    may be that a file is ready, False when the time is over or a call is to be made."""
 
-    relay: Callable[[int, float], None] | None = None
+    relay: Callable[[int, float], bool] | None = None
 
     def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
         """As the base class says."""
         if self.relay is None or (timeout is not None and timeout <= 0):
             return super().select(timeout)
-        self.relay(self.fileno(), math.inf if timeout is None else timeout)
-        return super().select(0)
+        ready = self.relay(self.fileno(), math.inf if timeout is None else timeout)
+        return super().select(0) if ready else []
 
 
 class MediaLoop(asyncio.SelectorEventLoop):

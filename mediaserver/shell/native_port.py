@@ -46,7 +46,7 @@ class NativePort(MediaPort):
         self._native = module
         self._table: dict[bytes, tuple[int, Any, Path, Lane | None]] = {}
         self._addresses: dict[Path, bytes] = {}
-        self._native_routes: dict[str, tuple[int, bytes]] = {}
+        self._native_routes: dict[str, tuple[Any, bytes]] = {}
 
     async def open(self, bind: str, port: int) -> None:
         """As the base class says."""
@@ -88,22 +88,24 @@ class NativePort(MediaPort):
         """As the base class says."""
         super().route(name, path, srtp)
         if isinstance(path, tuple) and srtp is not None:
-            self._native_routes[name] = srtp.tx_address, self._sockaddr(path)
+            self._native_routes[name] = srtp.tx_native, self._sockaddr(path)
         else:
             self._native_routes.pop(name, None)
 
-    def _relay(self, poll: int, seconds: float) -> None:
-        """Waits for the event loop: until `seconds` have passed, or there is something for Python to do."""
+    def _relay(self, poll: int, seconds: float) -> bool:
+        """Waits for the event loop: until `seconds` have passed, or there is something for Python to do. True when that
+        is at another file."""
         assert self._udp is not None
         try:
             passed = self._native.relay(poll, seconds, self._udp.fileno(), self._gso, self._table, self._native_routes)
         except Exception:  # a fault of ours must not end the event loop
             log.exception("relay")
             self._no_relay()
-            return
-        left, rest, wake = self._account(passed)
+            return True
+        left, rest, wake = self._account(passed[1:])
         if left or rest or wake:
             asyncio.get_running_loop().call_soon(self._go_on, left, rest, wake)
+        return bool(passed[0])
 
     def _account(self, passed: Any) -> tuple[list[Any], list[Outgoing], list[Callable[[], None]]]:
         received, sent, dropped, error, left, rest, wake = passed
@@ -129,16 +131,19 @@ class NativePort(MediaPort):
 
     def _read(self, udp: socket.socket) -> None:
         passed = self._native.pass_on(udp.fileno(), self._gso, self._table, self._native_routes)
-        self._take_over(*self._account(passed))
+        self._take_over(*self._account(passed[1:]))
 
     def _read_feedback(self, udp: socket.socket) -> None:
         try:
-            came = self._native.receive(udp.fileno(), self._table)
+            told, left = self._native.receive(udp.fileno(), self._table)
         except OSError as error:  # an ICMP answer to an earlier send; the socket is good
             log.debug("udp_receive", error=error.errno)
             return
-        self.counters["received"] += len(came)
-        self._hand_on(came)
+        self.counters["received"] += len(told) + len(left)
+        now = time.monotonic()
+        for (receiver, count, summary), age_s in told:
+            receiver.told(count, summary, now - age_s)
+        self._hand_on(left)
 
     def _hand_on(self, came: list[Any]) -> None:
         now = time.monotonic()
@@ -167,7 +172,7 @@ class NativePort(MediaPort):
 
 def use(module: Any | None) -> None:
     """Take the loops of the compiled plane, or the reference in Python for None. Rooms are made after this."""
-    for part in (allowance, fanout, intake, lane, transport_feedback, meter, outgoing, ring):
+    for part in (allowance, fanout, intake, lane, transport_feedback, meter, outgoing, ring, door):
         part.use(module)
 
 

@@ -4,18 +4,24 @@
 `Session` copies each packet into a buffer of its own and out again, which costs more than the cipher. Here libsrtp
 works on the buffer that was received into, and on the buffer that is sent from, so a run of packets to one address lies
 ready for one system call. Without the binding (another version of pylibsrtp) the same interface goes through `Session`.
+With the compiled plane, what we send under AEAD_AES_128_GCM is sealed by native/sealer.c, and libsrtp keeps the rest.
 """
 
 from __future__ import annotations
 
+import _ssl
+import ctypes
 from typing import Any, Final
 
 import pylibsrtp
+import structlog
 
 try:
     from pylibsrtp._binding import ffi, lib
 except ImportError:  # pragma: no cover - pylibsrtp 1.x has it
     ffi = lib = None
+
+log = structlog.get_logger(__name__)
 
 Plain = tuple[bytearray, bool]
 """A packet in clear, and whether it is RTCP."""
@@ -28,6 +34,17 @@ OUT_BYTES: Final = 256 << 10
 MAX_PACKET_BYTES: Final = 2048
 _TRAILER_BYTES: Final = 148
 """Most that libsrtp adds: tag, index and MKI."""
+_CIPHER: Final = (
+    "EVP_CIPHER_CTX_new",
+    "EVP_CIPHER_CTX_free",
+    "EVP_aes_128_gcm",
+    "EVP_aes_128_ctr",
+    "EVP_EncryptInit_ex",
+    "EVP_EncryptUpdate",
+    "EVP_EncryptFinal_ex",
+    "EVP_CIPHER_CTX_ctrl",
+)
+"""Of libcrypto, as native/sealer.c takes them."""
 
 
 class Buffer:
@@ -42,8 +59,10 @@ class Buffer:
 class Srtp:
     """Keys and replay state of one transport: `rx` what the peer sends, `tx` what we send."""
 
-    rx_address = tx_address = 0
-    """Of libsrtp's own sessions, for the compiled plane; they live as long as this object."""
+    rx_address = 0
+    """Of libsrtp's own session, for the compiled plane; it lives as long as this object."""
+    tx_native: Any = 0
+    """What the compiled plane sends with: the address of libsrtp's own session, or a Sealer."""
 
     def __init__(self, rx: pylibsrtp.Session, tx: pylibsrtp.Session) -> None:
         self.rx, self.tx = rx, tx
@@ -65,6 +84,8 @@ class Srtp:
         start = at = segment = count = 0
         for packet, is_rtcp in packets:
             data = self._protected(packet, is_rtcp)
+            if not data:
+                continue
             size = len(data)
             if count and (size > segment or count == MAX_RUN_PACKETS or at + size - start > MAX_RUN_BYTES):
                 found.append((start, at, segment))
@@ -102,7 +123,7 @@ class InPlaceSrtp(Srtp):
     def __init__(self, rx: pylibsrtp.Session, tx: pylibsrtp.Session) -> None:
         super().__init__(rx, tx)
         self._rx, self._tx = rx._srtp[0], tx._srtp[0]
-        self.rx_address, self.tx_address = (int(ffi.cast("uintptr_t", s)) for s in (self._rx, self._tx))
+        self.rx_address, self.tx_native = (int(ffi.cast("uintptr_t", s)) for s in (self._rx, self._tx))
         self._size = ffi.new("int *")
 
     def unprotect(self, buffer: Buffer, at: int, size: int, is_rtcp: bool) -> bytes | None:
@@ -149,9 +170,59 @@ class InPlaceSrtp(Srtp):
         return found
 
 
-def open_srtp(rx: pylibsrtp.Session, tx: pylibsrtp.Session) -> Srtp:
-    """The fastest that this pylibsrtp allows."""
-    return Srtp(rx, tx) if ffi is None or not hasattr(rx, "_srtp") else InPlaceSrtp(rx, tx)
+class SealedSrtp(InPlaceSrtp):
+    """The same, but RTP goes out by a Sealer and never by libsrtp: each counts how often the numbers have wrapped, and
+    two that count alone would use one keystream for two packets. RTCP has a key and an index of its own, of libsrtp.
+    """
+
+    def __init__(self, rx: pylibsrtp.Session, tx: pylibsrtp.Session, gcm_key: bytes) -> None:
+        super().__init__(rx, tx)
+        assert _sealer is not None, "asked for only where it is there"
+        self.tx_native = self._sealer = _sealer(gcm_key, self.tx_native)
+
+    def protect_one(self, packet: bytearray, is_rtcp: bool, out: Buffer) -> int:
+        """As the base class says."""
+        if is_rtcp:
+            return super().protect_one(packet, is_rtcp, out)
+        size = len(packet)
+        out.bytes[:size] = packet
+        return int(self._sealer.seal(out.bytes, 0, size))
+
+    def protect(self, packets: list[Plain], out: Buffer) -> list[Run]:
+        """As the base class says; a path of the compiled plane comes here only by TCP, where there are no runs."""
+        return Srtp.protect(self, packets, out)
+
+    def _protected(self, packet: bytearray, is_rtcp: bool) -> bytes:
+        if is_rtcp:
+            return super()._protected(packet, is_rtcp)
+        sealed = packet + bytes(_TRAILER_BYTES)
+        return bytes(sealed[: self._sealer.seal(sealed, 0, len(packet))])
+
+
+_sealer: Any | None = None
+
+
+def use(module: Any | None) -> None:
+    """Take the compiled plane's Sealer for transports that are opened from now on, or libsrtp alone for None, and where
+    Python's libcrypto does not show its functions."""
+    global _sealer
+    _sealer = None
+    if module is None:
+        return
+    try:
+        crypto = ctypes.CDLL(getattr(_ssl, "__file__", None))
+        module.use_cipher(*(ctypes.cast(getattr(crypto, name), ctypes.c_void_p).value or 0 for name in _CIPHER))
+    except (OSError, AttributeError, ValueError) as error:
+        log.info("srtp_sealed_by_libsrtp", error=str(error))
+        return
+    _sealer = module.Sealer
+
+
+def open_srtp(rx: pylibsrtp.Session, tx: pylibsrtp.Session, gcm_key: bytes | None = None) -> Srtp:
+    """The fastest that there is; `gcm_key` is key and salt of `tx` where its suite is AEAD_AES_128_GCM."""
+    if ffi is None or not hasattr(rx, "_srtp"):
+        return Srtp(rx, tx)
+    return InPlaceSrtp(rx, tx) if gcm_key is None or _sealer is None else SealedSrtp(rx, tx, gcm_key)
 
 
 def addresses() -> tuple[int, int, int, int] | None:

@@ -179,6 +179,24 @@ def read_feedback(chance: random.Random) -> bytes:
     return data
 
 
+def take_told(module: Any, chance: random.Random) -> bytes:
+    """What a receiver tells of a room's packets goes to its estimate or stays as it was, however broken it is."""
+    room, said = begun(), b""
+    sender, lane = room._bandwidth.receivers["b-recv"].sender, room.lane_of("b-recv")
+    for number in range(12):
+        for _ in range(chance.randrange(40)):
+            sender.sent(chance.randrange(1, 1500), 2.0 + number / 10)
+        data = chance.choice(FEEDBACK) if chance.random() < 0.3 else mutated_bytes(chance, [*FEEDBACK, *RTCP])
+        said += data
+        told = module.take_told(lane, data, 2.1 + number / 10)
+        if told is not None:
+            assert rtcp.parse(data)[1] and data[1] == 205
+            told[0].told(*told[1:], 2.1 + number / 10)
+        room.handle_timer(2.1 + number / 10)
+    room.stats(9.0)
+    return said
+
+
 def take_feed(chance: random.Random) -> bytes:
     """A feed of a sound and a picture that are recorded, broken somewhere, is taken as Python takes it."""
     data, track = b"", chance.choice((1, 2))
@@ -226,4 +244,5 @@ def targets(first: Door, second: Door) -> dict[str, Callable[[random.Random], by
         "receive_gcm": first.receive, "send_gcm": first.send, "receive_cm": second.receive, "send_cm": second.send,
         "store_packet": store_packet, "read_feedback": read_feedback, "take_feed": take_feed,
         "forward_packet": forward_packet, "keep_records": keep_records,
+        "take_told": lambda chance: take_told(first.port._native, chance),
     }  # fmt: skip

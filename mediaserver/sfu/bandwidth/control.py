@@ -4,6 +4,7 @@ demand for its layers. Joins what the parts of this package decide to the room's
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -34,6 +35,9 @@ class Bandwidth:
         self._outbox, self._layers, self._producers = outbox, layers, producers
         self.receivers: dict[str, Receiver] = {}
         """By transport; always this one dictionary."""
+        self._stirred: dict[str, Receiver] = {}
+        """Those of which a tick has something to look at; of the others there is no news before `_look_at`."""
+        self._look_at = -math.inf
         self._demands: dict[str, Demand] = {}
         self._offers = Offers()
         self.restless = False
@@ -44,11 +48,18 @@ class Bandwidth:
     def attach(self, port: Port, now: float) -> None:
         """A receiving transport can be sent to."""
         if port.direction == "recv" and port.transport_id not in self.receivers:
-            self.receivers[port.transport_id] = Receiver(port, now)
+            receiver = self.receivers[port.transport_id] = Receiver(port, now, self._stirred)
+            receiver.stir()
 
     def detach(self, port: Port) -> None:
         """It cannot any more; what was known of its link is forgotten."""
         self.receivers.pop(port.transport_id, None)
+        self._stirred.pop(port.transport_id, None)
+
+    @property
+    def stirred(self) -> bool:
+        """The next tick has something to do for a receiver."""
+        return bool(self._stirred)
 
     def view(self, port: Port, view: View, now: float) -> None:
         """The page shows something else now; what it asks for is given at once."""
@@ -62,10 +73,8 @@ class Bandwidth:
         receiver = self.receivers.get(port.transport_id)
         if receiver is None:
             return
-        sender = receiver.sender
-        before = sender.estimate_bps(now)
-        sender.feedback(feedback, now)
-        if sender.estimate_bps(now) < before:
+        receiver.told(feedback.count, receiver.meter.take(feedback), now)
+        if receiver.fell:
             self._allocate(receiver, now)
 
     def remb(self, port: Port, bps: int, now: float) -> None:
@@ -73,12 +82,15 @@ class Bandwidth:
         receiver = self.receivers.get(port.transport_id)
         if receiver is not None:
             receiver.sender.remb(bps, now)
+            receiver.wake()
 
     def report(self, port: Port, fraction_lost: float, rtt_s: float | None, now: float) -> None:
         """A receiver's report of one stream."""
         receiver = self.receivers.get(port.transport_id)
         if receiver is not None:
             receiver.sender.receiver_report(fraction_lost, rtt_s, now)
+            if not receiver.sender.by_feedback:
+                receiver.wake()
 
     # Packets
 
@@ -88,30 +100,35 @@ class Bandwidth:
 
     def tick(self, now: float) -> list[Outgoing]:
         """What waited for its turn, and padding, to be sent now. To be called every 10 ms or so."""
+        everybody = now >= self._look_at
+        receivers = list((self.receivers if everybody else self._stirred).values())
         out: list[Outgoing] = []
-        self.restless = False
-        for receiver in self.receivers.values():
-            self.restless = self.restless or receiver.sender.short
-            if now < receiver.sender.due_at and not receiver.pacer.waiting:
-                continue
-            due = receiver.pacer.due(now) if receiver.pacer.waiting else []
-            wanted = receiver.sender.tick(now)
-            if wanted > 0 and not receiver.pacer.waiting:
-                due += receiver.padding(wanted)
-            for item in due:
-                receiver.number(item[1], now)
-            out += due
-            self.restless = self.restless or receiver.pacer.waiting
+        self._stirred.clear()
+        look_at = math.inf if everybody else self._look_at
+        for receiver in receivers:
+            sender, pacer = receiver.sender, receiver.pacer
+            if receiver.fell:
+                self._allocate(receiver, now)
+            if now >= sender.due_at or pacer.waiting:
+                out += _due(receiver, now)
+            if pacer.waiting or sender.short:
+                receiver.stir()
+            elif sender.due_at < look_at:
+                look_at = sender.due_at
+        self._look_at = look_at
+        self.restless = bool(self._stirred)
         return out
 
     # Layers
 
     def review(self, recording_height: int | None, now: float) -> None:
-        """Allocate anew and see which layers are needed; `recording_height` is None while nothing is recorded. To be
-        called about ten times a second."""
+        """Allocate anew, where there is reason to, and see which layers are needed; `recording_height` is None while
+        nothing is recorded. To be called about ten times a second."""
         self._offers.note(self._producers.values(), self._demands, now)
+        changed = self._offers.changed(self._producers.values(), now)
         for receiver in self.receivers.values():
-            self._allocate(receiver, now)
+            if changed or not receiver.rests(now):
+                self._allocate(receiver, now)
         self._demand(recording_height, now)
 
     def changed(self, now: float) -> None:
@@ -125,6 +142,8 @@ class Bandwidth:
             return
         for downlink, target in receiver.allocate(self._producers, self._offers, now):
             self._apply(receiver, downlink, target, now)
+        if receiver.sender.due_at < now:
+            receiver.stir()  # it wants something else now
 
     def _apply(self, receiver: Receiver, downlink: Downlink, target: Target, now: float) -> None:
         producer = self._producers[downlink.producer_id]
@@ -180,6 +199,18 @@ class Bandwidth:
     def stats(self, now: float) -> dict[str, Any]:
         """By transport, JSON-ready."""
         return {name: receiver.stats(now) for name, receiver in self.receivers.items()}
+
+
+def _due(receiver: Receiver, now: float) -> list[Outgoing]:
+    """What of one receiver waited for its turn, and padding, with their numbers."""
+    due = receiver.pacer.due(now) if receiver.pacer.waiting else []
+    wanted = receiver.sender.tick(now)
+    receiver.wake()
+    if wanted > 0 and not receiver.pacer.waiting:
+        due += receiver.padding(wanted)
+    for item in due:
+        receiver.number(item[1], now)
+    return due
 
 
 def _stop_overflow(receiver: Receiver, downlink: Downlink, now: float) -> None:

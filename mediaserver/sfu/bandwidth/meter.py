@@ -28,6 +28,8 @@ class Metering(Protocol):
     """Transport-wide number of the next packet, not wrapped."""
     probing: int
     """Number of the probe that packets leaving now belong to, 0 for none; set by the owner."""
+    awaited: int
+    """Number of the probe that waits for its result, 0 for none; set by the owner."""
 
     @property
     def sent_bytes(self) -> int:
@@ -44,8 +46,8 @@ class Metering(Protocol):
     def sent(self, size: int, now: float) -> int:
         """A packet leaves: the 16-bit number to write into it."""
 
-    def take(self, feedback: TransportFeedback, probe: int) -> Summary:
-        """One feedback; `probe` is the number of the probe that waits for its result, 0 for none."""
+    def take(self, feedback: TransportFeedback) -> Summary:
+        """One feedback."""
 
     def arrived_bps(self) -> float | None:
         """Rate that arrived lately; None while too little is known."""
@@ -62,6 +64,7 @@ class Meter(SendHistory):
 
     def __init__(self) -> None:
         super().__init__()
+        self.awaited = 0
         self.restart()
 
     def restart(self) -> None:
@@ -74,8 +77,9 @@ class Meter(SendHistory):
         """As Metering says."""
         return self._delay.trendline.queue_ms
 
-    def take(self, feedback: TransportFeedback, probe: int) -> Summary:
+    def take(self, feedback: TransportFeedback) -> Summary:
         """As Metering says."""
+        probe = self.awaited
         outcome = self.match(feedback)
         probed: list[tuple[float, int]] = []
         if outcome.newest_sent_s is not None:

@@ -16,6 +16,21 @@ COMES_WITHIN_S = 3.0
 """A layer that was asked for and has not come after this time is one that the publisher cannot send."""
 
 
+WAVERING = 0.1
+"""A layer whose cost differs by less than this part is the same to a receiver that has it."""
+
+
+def _alike(one: Offer, other: Offer) -> bool:
+    if one is other:
+        return True
+    costs, others = sum(one.layers, ()), sum(other.layers, ())
+    return (
+        (one.heights, one.spatials, one.paused, one.rank) == (other.heights, other.spatials, other.paused, other.rank)
+        and len(costs) == len(others)
+        and all(abs(a - b) <= WAVERING * b for a, b in zip(costs, others, strict=True))
+    )
+
+
 class Offers:
     """Of one room."""
 
@@ -25,6 +40,7 @@ class Offers:
         self._asked: dict[str, float] = {}
         self._ranks: dict[str, int] = {}
         self._of: dict[str, tuple[float, Offer]] = {}
+        self._seen: list[Offer] = []
 
     def spoke(self, peer_id: str) -> None:
         """This peer is the active speaker: among equals its picture comes first."""
@@ -60,6 +76,7 @@ class Offers:
         """The producer has ended."""
         for known in (self._usual, self._announced, self._asked, self._of):
             known.pop(producer_id, None)
+        self._seen.clear()
 
     def left(self, peer_id: str) -> None:
         """The peer has gone."""
@@ -76,6 +93,14 @@ class Offers:
             offer = known[1]
         self._of[producer.producer_id] = now, offer
         return offer
+
+    def changed(self, producers: Iterable[Producer], now: float) -> bool:
+        """Whether any offer says something else than when this was last true; a cost that wavers does not count."""
+        offers = [self.of(producer, now) for producer in producers if producer.kind == "video"]
+        if len(offers) == len(self._seen) and all(map(_alike, offers, self._seen)):
+            return False
+        self._seen = offers
+        return True
 
     def _look(self, producer: Producer, now: float) -> Offer:
         usual = self._usual.get(producer.producer_id)

@@ -9,6 +9,7 @@ from typing import Any
 
 from mediaserver.rtp import codecs
 from mediaserver.sfu.bandwidth.allocator import USE_TO_RAISE, Allocator, Target, desired_bps
+from mediaserver.sfu.bandwidth.meter import Summary
 from mediaserver.sfu.bandwidth.offers import Offers
 from mediaserver.sfu.bandwidth.pacer import Kind, Pacer
 from mediaserver.sfu.bandwidth.sender import Sender
@@ -24,8 +25,10 @@ _LARGE = Tile(1280, 720, "tile")
 _UNTOLD = View()
 _AUDIO = frozenset({codecs.OPUS.payload_type, codecs.RED_PAYLOAD_TYPE})
 _REPAIR = frozenset(codec.rtx_payload_type for codec in codecs.ALL if codec.rtx_payload_type)
-SMOOTHING = 0.1
-"""Of the measured shares of sound and repairs, ten times a second."""
+SMOOTHING, SMOOTHED_S = 0.1, 0.1
+"""Of the measured shares of sound and repairs, for each such time."""
+REST_S = 1.0
+"""So long nothing is allocated anew where everybody has all that is wanted, and nothing new was heard."""
 REPAIR_SHARE, REPAIR_BURST_S = 0.2, 0.25
 REPAIR_MOST = 0.6
 """More repairs than this part of the media are not made room for: they would push out what they repair."""
@@ -37,7 +40,7 @@ def _kind(packet: bytearray) -> Kind:
 
 
 class Receiver:
-    """All times in monotonic seconds."""
+    """All times in monotonic seconds. `stirred` holds, by transport, those that the next tick has to look at."""
 
     __slots__ = (
         "_allocator",
@@ -47,11 +50,14 @@ class Receiver:
         "_next_padding",
         "_repair_credit",
         "_repair_share",
+        "_rest_until",
         "_resting",
         "_since",
+        "_stirred",
         "_streams",
         "_totals",
         "_view",
+        "fell",
         "limited",
         "meter",
         "pacer",
@@ -60,8 +66,9 @@ class Receiver:
         "sender",
     )
 
-    def __init__(self, port: Port, now: float) -> None:
+    def __init__(self, port: Port, now: float, stirred: dict[str, Receiver]) -> None:
         self.port = port
+        self._stirred = stirred
         self.sender = Sender(now)
         self.meter = self.sender.meter  # at hand for the loop over packets
         self.pacer: Pacer[Outgoing] = Pacer(self.sender.pacing_bps(now))
@@ -70,16 +77,46 @@ class Receiver:
         self._view: tuple[View, bool, View] = (_UNTOLD, False, _UNTOLD)
         self._streams: dict[str, tuple[Offer, View, Stream]] = {}
         self._resting: tuple[list[Stream] | None, float] = (None, 0.0)  # streams that have all, and what they want
+        self._rest_until = now
         self._measured_at = now
         self._totals = (0, 0, 0)
         self._audio_bps = 0.0
         self._repair_share = 0.0
         self._next_padding = 0
+        self.fell = False
+        """The estimate has fallen since the last allocation."""
         self.limited = False
         """Repairs are held within their share: the link carries no more."""
         self._repair_credit = 0.0
         self._credited_at = now
         self.repairs_dropped = 0
+
+    def stir(self) -> None:
+        """There is something for the next tick."""
+        self._stirred[self.port.transport_id] = self
+
+    def told(self, count: int, summary: Summary, now: float) -> None:
+        """What the meter made of a transport-wide feedback, whose number is `count`."""
+        sender = self.sender
+        self.fell = sender.told(count, summary, now) or self.fell
+        if self.fell or sender.due_at <= now:
+            self.stir()
+        if sender.limited(now):
+            self.wake()
+
+    def rests(self, now: float) -> bool:
+        """Its streams have all that they want, and nothing was heard since that speaks against it."""
+        return now < self._rest_until
+
+    def _rest(self, now: float) -> None:
+        speaks_by = self._since + SILENT_S
+        self._rest_until = min(now + REST_S, speaks_by) if now < speaks_by else now + REST_S
+        if self.limited:
+            self.wake()
+
+    def wake(self) -> None:
+        """Its link may be another now."""
+        self._rest_until = 0.0
 
     def decide(self, item: Outgoing, now: float) -> bool:
         """A packet that cannot just pass: True when it leaves now, with its number; else it waits, or is left out."""
@@ -89,6 +126,7 @@ class Receiver:
             return False
         if not (self.pacer.passes(size, Kind.VIDEO, now) or self.pacer.passes(size, kind, now)):
             self.pacer.queue(item, size, kind)
+            self.stir()
             return False
         self.number(packet, now)
         return True
@@ -109,6 +147,7 @@ class Receiver:
 
     def allocate(self, producers: Mapping[str, Producer], offers: Offers, now: float) -> list[tuple[Downlink, Target]]:
         """What each consumer of video is to get; empty where all have what is wanted, as they had before."""
+        self.fell = False
         self._measure(now)
         sender = self.sender
         estimate = float(sender.estimate_bps(now))
@@ -144,9 +183,14 @@ class Receiver:
             if sender.untried or fits:
                 budget = max(budget, least / USE_TO_RAISE)  # a picture at all comes before room for its repairs
         if resting is not None:
+            self._rest(now)
             return []
         targets = self._allocator.allocate(budget, streams, now)
         self._resting = (streams, desired) if self._allocator.settled else (None, 0.0)
+        if self._allocator.settled:
+            self._rest(now)
+        else:
+            self.wake()
         return [(downlinks[consumer_id], target) for consumer_id, target in targets.items()]
 
     def _shown(self, now: float) -> View:
@@ -177,10 +221,11 @@ class Receiver:
         if audio < before_audio or video < before_video:
             return  # a consumer has ended
         bps = (audio - before_audio) * 8 / passed
-        self._audio_bps += SMOOTHING * (bps - self._audio_bps)
+        weight = 1 - (1 - SMOOTHING) ** (passed / SMOOTHED_S)
+        self._audio_bps += weight * (bps - self._audio_bps)
         if video > before_video:  # only pictures and their repairs carry transport-wide numbers
             share = min(REPAIR_MOST, max(0.0, (sent - before_sent) / (video - before_video) - 1))
-            self._repair_share += SMOOTHING * (share - self._repair_share)
+            self._repair_share += weight * (share - self._repair_share)
 
     def padding(self, size: int) -> list[Outgoing]:
         """At least `size` bytes that cost the receiver nothing: repeats of what it has, as repairs. Empty when it has

@@ -13,6 +13,7 @@ from mediaserver.rtp.transport_feedback import TransportFeedback
 from mediaserver.sfu.bandwidth import meter
 from mediaserver.sfu.bandwidth.delay import Usage
 from mediaserver.sfu.bandwidth.loss import LossModel
+from mediaserver.sfu.bandwidth.meter import Summary
 from mediaserver.sfu.bandwidth.probing import Prober
 from mediaserver.sfu.bandwidth.rates import FLOOR_BPS, Aimd
 from mediaserver.sfu.bandwidth.reported import ReportedRate
@@ -44,7 +45,7 @@ class Sender:
         self.rtt_s = 0.1
         self.padding_bytes = 0
         self.due_at = now
-        """Before this time `tick` has nothing to do."""
+        """Before this time `tick` has nothing to do; feedback that shows nothing new only makes it later."""
         self.feedbacks = self.feedback_lost = 0
         self._aimd = Aimd(start_bps)
         self._loss = LossModel()
@@ -68,18 +69,20 @@ class Sender:
 
     def feedback(self, feedback: TransportFeedback, now: float) -> None:
         """What the receiver tells of transport-wide numbers."""
-        cluster = self.prober.cluster
-        received, lost, size, newest_number, newest_sent, outage, usage, probed = self.meter.take(
-            feedback, 0 if cluster is None else cluster.number
-        )
-        in_order = self._count is not None and feedback.count == (self._count + 1) & 0xFF
+        self.told(feedback.count, self.meter.take(feedback), now)
+
+    def told(self, count: int, summary: Summary, now: float) -> bool:
+        """What the meter made of a feedback; `count` is the feedback's number. True when the estimate has fallen."""
+        received, lost, size, newest_number, newest_sent, outage, usage, probed = summary
+        in_order = self._count is not None and count == (self._count + 1) & 0xFF
         self.feedback_lost += not in_order and self._count is not None
-        self._count = feedback.count
+        self._count = count
         self.feedbacks += 1
-        returned = self._silence_at is not None
+        returned, first = self._silence_at is not None, self._feedback_at is None
         self._feedback_at, self._silence_at, self.due_at = now, None, now
         if newest_sent is None:
-            return
+            return first
+        before = min(self._aimd.rate_bps, self._loss.cap_bps)
         rtt = now - newest_sent
         self.rtt_s = min(rtt, self.rtt_s + 0.1 * (rtt - self.rtt_s)) if rtt < 2.0 else self.rtt_s
         for arrival, packet_bytes in probed:
@@ -92,15 +95,18 @@ class Sender:
                 self._loss.add(received + lost, lost, size, span, now)
         self._last_reported_sent = newest_sent
         self._control(usage, newest_number, now)
-        self.meter.probing = self.prober.sending
+        self._mark_probe()
+        if not (first or returned or self.short):
+            self.due_at = self._next_due(now)
+        return first or min(self._aimd.rate_bps, self._loss.cap_bps) < before
 
     def _control(self, usage: Usage, newest_number: int, now: float) -> None:
-        arrived, offered = self.meter.arrived_bps(), self.meter.offered_bps()
+        arrived, offered = self.meter.arrived_bps(), self.meter.offered_bps() if usage is Usage.OVER else None
         queue_ms = self.meter.queue_ms
         if usage is Usage.OVER and queue_ms < QUEUE_MS and self.prober.echoes(self.rtt_s, now):
             usage = Usage.UNDER  # our own burst: wait until it is through
         self._aimd.update(usage, arrived, offered or 0.0, self.rtt_s, now)
-        if math.isfinite(self._loss.cap_bps) and self._aimd.rate_bps > self._loss.cap_bps:
+        if self._aimd.rate_bps > self._loss.cap_bps:
             self._aimd.set_rate(self._loss.cap_bps)
             self._limited_at = now
         if usage is Usage.OVER:
@@ -108,6 +114,8 @@ class Sender:
             self.prober.hold(now)
         elif queue_ms > QUEUE_MS:
             self.prober.hold(now)
+        if self.prober.cluster is None:
+            return
         measured = self.prober.result(newest_number, self._aimd.rate_bps, self._loss.inherent, now)
         if measured is not None and usage is not Usage.OVER:
             self._aimd.set_rate(max(arrived or 0.0, measured))
@@ -142,8 +150,9 @@ class Sender:
 
     def wanted(self, bps: float) -> None:
         """What would be sent if the link had room for everything that is shown."""
-        if bps != self._wanted_bps:
-            self._wanted_bps, self.due_at = bps, -math.inf
+        self._wanted_bps = bps
+        if self.short:
+            self.due_at = -math.inf
 
     def tick(self, now: float) -> int:
         """To be called every 10 ms or so: bytes of padding to send now."""
@@ -151,9 +160,14 @@ class Sender:
         self.prober.tick(now)
         if self._feedback_at is not None and self._silence_at is None:
             self.prober.consider(self._aimd.rate_bps, self._wanted_bps, now)
-        self.meter.probing = self.prober.sending
+        self._mark_probe()
         self.due_at = self._next_due(now)
         return self.prober.padding_due(now)
+
+    def _mark_probe(self) -> None:
+        cluster = self.prober.cluster
+        self.meter.awaited = 0 if cluster is None else cluster.number
+        self.meter.probing = self.prober.sending
 
     def _next_due(self, now: float) -> float:
         if self.prober.cluster is not None:

@@ -4,23 +4,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
 
 import pytest
 
-from mediaserver import native
-from mediaserver.native.build import build
 from mediaserver.shell import native_port
-
-
-@pytest.fixture(scope="session")
-def compiled() -> Any:
-    """The module, or no test where it cannot be built."""
-    build()
-    module = native.load()
-    if module is None:
-        pytest.fail("the compiled plane cannot be built here")
-    return module
 
 
 @pytest.fixture(params=["python", "native"])

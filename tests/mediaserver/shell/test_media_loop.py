@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import socket
 import threading
 from collections.abc import Coroutine
 from typing import Any
@@ -136,6 +137,25 @@ def test_timers_threads_and_strangers_are_not_kept_waiting() -> None:
             stop.set()
             thread.join()
         assert meeting.far.others == [(b"\x00stun", meeting.far.path)]
+        await ended(meeting)
+
+    run(test())
+
+
+def test_a_wait_that_ends_by_the_clock_says_that_no_file_is_ready() -> None:
+    async def test() -> None:
+        meeting = await begun()
+        loop = asyncio.get_running_loop()
+        assert isinstance(loop, MediaLoop) and loop.media.relay is not None
+        poll, (reads, writes) = loop.media.fileno(), socket.socketpair()
+        with reads, writes:
+            loop.add_reader(reads, lambda: None)
+            assert loop.media.relay(poll, 0.002) is False
+            meeting.send(2)
+            assert loop.media.relay(poll, 0.05) is False, "media alone"
+            writes.send(b"x")
+            assert loop.media.relay(poll, 5) is True
+            loop.remove_reader(reads)
         await ended(meeting)
 
     run(test())

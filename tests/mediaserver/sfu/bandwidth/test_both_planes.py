@@ -11,8 +11,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from mediaserver.rtp import codecs, transport_feedback
+from mediaserver.rtp import codecs, rtcp, transport_feedback
 from mediaserver.rtp.transport_feedback import WRAP_TICKS, TransportFeedback
+from mediaserver.sfu import allowance
 from mediaserver.sfu.bandwidth import meter, outgoing
 from mediaserver.sfu.bandwidth.delay import Usage
 from mediaserver.sfu.bandwidth.history import SLOTS
@@ -20,7 +21,9 @@ from mediaserver.sfu.bandwidth.meter import Meter, Metering
 from mediaserver.sfu.bandwidth.receiver import Receiver
 from mediaserver.sfu.outbox import Outgoing
 from mediaserver.sfu.ports import Port
+from mediaserver.sfu.room import Room
 from mediaserver.sfu.stored import extension_block
+from mediaserver.sfu.twcc import TwccReceiver
 from mediaserver.shell import native_port
 from tests.sim.leg import Leg
 from tests.sim.network import Link
@@ -93,15 +96,87 @@ def test_any_history_gives_the_same_summaries(
                 ticks += delta or 0
                 arrivals.append(None if delta is None else ticks % WRAP_TICKS)
             report = TransportFeedback(1, 2, ours.next_number + count & 0xFFFF, 0, tuple(arrivals))
-            assert ours.take(report, gap) == theirs.take(report, gap)
+            ours.awaited = theirs.awaited = gap
+            assert ours.take(report) == theirs.take(report)
         assert state(ours) == state(theirs)
+
+
+def _feedback(base: int, came: list[bool]) -> bytes:
+    """What a receiver of these packets tells, which came every 3 ms."""
+    told = TwccReceiver()
+    told.arrived(base, 7.0)
+    for step, whether in enumerate(came, 1):
+        if whether:
+            told.arrived(base + step, 7.0 + step * 0.003)
+    return told.feedback(1, 2)[0]
+
+
+def _broken(data: bytes, at: int, value: int, more: bytes) -> bytes:
+    """One byte of it is another, and something follows."""
+    bytes_ = bytearray(data)
+    bytes_[at % len(bytes_)] = value
+    return bytes(bytes_) + more
+
+
+FEEDBACK = st.builds(_feedback, st.integers(0, 70), st.lists(st.booleans(), min_size=1, max_size=60))
+MESSAGE = FEEDBACK | st.builds(
+    _broken, FEEDBACK, st.integers(0, 60), st.integers(0, 255), st.sampled_from((b"", bytes(4), rtcp.build_pli(1, 2)))
+)
+
+
+@BOTH
+@given(messages=st.lists(st.tuples(MESSAGE, st.floats(0, 0.2)), max_size=12), packets_per_s=st.sampled_from((2, 400)))
+def test_feedback_that_goes_from_the_datagram_to_the_estimate_is_taken_the_same(
+    compiled: Any, messages: list[tuple[bytes, float]], packets_per_s: int
+) -> None:
+    results = []
+    for module in (None, compiled):
+        native_port.use(module)
+        room = Room("r", new_ssrc=lambda: 7, wallclock_offset_s=0.0)
+        room.join("b", "b", "desk", 1.0)
+        room.add_transport("t", "b", "recv", now=1.0)
+        room.transport_up("t", 1.0)
+        port, receiver = room._ports["t"], room._bandwidth.receivers["t"]
+        port.limit = allowance.make(allowance.Rate(packets_per_s, 1_000_000))
+        now, seen = 5.0, []
+        for data, pause in messages:
+            for _ in range(8):
+                receiver.sender.sent(1000, now)
+            now += pause
+            lane = room.lane_of("t")
+            told = None if module is None else module.take_told(lane, data, now)
+            if told is None:
+                room.receive_rtcp("t", data, now)
+            else:
+                assert told[0] is receiver
+                receiver.told(told[1], told[2], now)
+            room.handle_timer(now)
+            seen.append((state(receiver.meter), receiver.stats(now), port.limit.refused, room.malformed_rtcp))
+        results.append((seen, port.dropped, room.drain_packets()))
+    assert results[0] == results[1]
+
+
+def test_feedback_alone_goes_the_short_way_and_nothing_else_does(compiled: Any) -> None:
+    native_port.use(compiled)
+    room = Room("r", new_ssrc=lambda: 7, wallclock_offset_s=0.0)
+    room.join("b", "b", "desk", 1.0)
+    for name, direction in (("t", "recv"), ("s", "send")):
+        room.add_transport(name, "b", direction, now=1.0)  # type: ignore[arg-type]
+        room.transport_up(name, 1.0)
+    good, lane = _feedback(0, [True] * 9), room.lane_of("t")
+    assert compiled.take_told(lane, good, 2.0)[0] is room._bandwidth.receivers["t"]
+    assert compiled.take_told(room.lane_of("s"), good, 2.0) is None, "a publisher's"
+    for other in (good + good, good[:-4], rtcp.build_pli(1, 2), b"", b"\x8f\xcd", b"\xaf" + good[1:-1] + b"\0"):
+        assert compiled.take_told(lane, other, 2.0) is None
+    room.transport_down("t", 2.0)
+    assert compiled.take_told(lane, good, 2.0) is None, "nobody is sent to"
 
 
 def test_numbers_that_were_overwritten_are_unknown_to_both(compiled: Any) -> None:
     for one in both(compiled):
         for index in range(SLOTS + 5):
             one.sent(100, index * 0.001)
-        received, lost, size, *_ = one.take(TransportFeedback(1, 2, 1, 0, (1,) * 6), 0)
+        received, lost, size, *_ = one.take(TransportFeedback(1, 2, 1, 0, (1,) * 6))
         assert (received, lost, size) == (1, 0, 100)
 
 
@@ -194,7 +269,7 @@ def test_the_same_packets_leave(
     for module in (None, compiled):
         native_port.use(module)
         now = 5.0
-        receivers = {name: Receiver(Port(name, "p", "recv"), now) for name in ("a", "b")}
+        receivers = {name: Receiver(Port(name, "p", "recv"), now, {}) for name in ("a", "b")}
         receivers["a"].pacer.set_rate(rate)
         receivers["a"].limited = limited
         if probing:
@@ -220,7 +295,7 @@ def test_what_has_no_number_leaves_as_it_is(compiled: Any) -> None:
     """Sound goes out again under its own sequence number: another bit in it, and SRTP used one keystream twice."""
     for module in (None, compiled):
         native_port.use(module)
-        receivers = {"a": Receiver(Port("a", "p", "recv"), 5.0)}
+        receivers = {"a": Receiver(Port("a", "p", "recv"), 5.0, {})}
         sound = packet(codecs.OPUS.payload_type, 100)
         before = bytes(sound)
         first, again = (outgoing.outgoing([("a", sound, False)], receivers, 5.0 + n)[0][1] for n in range(2))
@@ -234,14 +309,18 @@ def test_the_compiled_bookkeeping_refuses_what_it_does_not_know(compiled: Any) -
     good = TransportFeedback(1, 2, 1, 0, (1,))
     for bad in (object(), TransportFeedback(1, 2, 1, 0, [1]), TransportFeedback(1, 2, 1, 0, ("x",))):  # type: ignore[arg-type]
         with pytest.raises((TypeError, AttributeError)):
-            made.take(bad, 0)
+            made.take(bad)
     with pytest.raises(ValueError):
         made.sent(1 << 20, 1.0)
     made.sent(100, 1.0)
     with pytest.raises(ValueError):
-        made.take(TransportFeedback(1, 2, 1, 0, (1 << 60,)), 0)
+        made.take(TransportFeedback(1, 2, 1, 0, (1 << 60,)))
     with pytest.raises(TypeError):
-        made.take(good)
+        made.take()
+    with pytest.raises(TypeError):
+        compiled.take_told(object(), bytearray(20), 1.0)
+    with pytest.raises((TypeError, AttributeError)):
+        compiled.bind_told(dict, dict, dict)
     with pytest.raises(TypeError):
         compiled.read_feedback(bytearray(20))
     with pytest.raises(TypeError):
@@ -252,4 +331,4 @@ def test_the_compiled_bookkeeping_refuses_what_it_does_not_know(compiled: Any) -
         compiled.outgoing([1], {}, 1.0)
     with pytest.raises((TypeError, AttributeError)):
         compiled.bind_outgoing(dict, dict, 0.02)
-    assert made.take(good, 0)[6] is Usage.NORMAL
+    assert made.take(good)[6] is Usage.NORMAL
