@@ -13,6 +13,7 @@ PROCESSES ?= $(shell nproc)
 VENV := .venv
 RUN_STAMP := $(VENV)/.installed
 TEST_STAMP := $(VENV)/.installed-test
+ON_POSTGRESQL := $(addprefix tests/web/sessions/test_,consent_and_recording.py custody.py caucus.py)
 SOURCES := $(shell git ls-files 2>/dev/null -- pyproject.toml constraints.txt hatch_build.py mediaserver transcribe storage web || true)
 
 .PHONY: help run test lint unit fuzz soak faults clean
@@ -55,6 +56,7 @@ unit: $(TEST_STAMP) ## All Python tests: real calls one after another, with the 
 	$(VENV)/bin/python -m pytest -m alone --reruns 1 -rR --durations=15
 	@$(VENV)/bin/python -m tests.prepare || true # what cannot be built is said by the test that needs it
 	$(VENV)/bin/python -m pytest -m "not alone" -n 3 --dist loadfile --reruns 1 -rR --durations=25
+	VIDEOHOME_TEST_DATABASE=postgresql $(VENV)/bin/python -m pytest -q -n 3 --dist loadfile --reruns 1 -rR $(ON_POSTGRESQL)
 
 fuzz: $(TEST_STAMP) ## Broken input for a minute at every door (SECONDS=600 for longer, or INPUTS=10000000 in all)
 	$(VENV)/bin/python -m tests.fuzz --processes $(PROCESSES) $(if $(INPUTS),--inputs $(INPUTS),--seconds $(SECONDS))

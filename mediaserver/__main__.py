@@ -33,8 +33,8 @@ async def run(settings: Settings) -> None:
     """Serve until a signal. Raises OSError when the port or a socket cannot be had."""
     folder, port = settings.worker_dir(), settings.worker_port
     folder.mkdir(parents=True, exist_ok=True)
-    feed = FeedServer()
     hub = Hub(machine_addresses(settings.bind, settings.advertise), port, settings.plane)
+    feed = FeedServer()  # with the ring of the plane that the hub has chosen
     path = folder / "media.sock"
 
     def servers(name: str) -> list[IceServer]:

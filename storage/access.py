@@ -98,6 +98,8 @@ class RoomOrder:
     """Peer ids that were removed or denied, and may not come in."""
     resting_since_utc_ms: int = 0
     """Nothing that is published goes to anybody, for a private talk is held beside the room; 0: it does not rest."""
+    own_key: bool = False
+    """Its recording gets a key of its own. The recorder goes by the first order it gets of a session."""
 
 
 @dataclass(frozen=True)

@@ -8,8 +8,8 @@ import secrets
 import time
 
 _ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"
-_ID = re.compile(r"^[0-9a-hjkmnp-tv-z]{26}$")
-_COUNTY = re.compile(r"^[a-z0-9-]{1,32}$")
+_ID = re.compile(r"[0-9a-hjkmnp-tv-z]{26}")
+_COUNTY = re.compile(r"[a-z0-9-]{1,32}")
 
 
 def new_id() -> str:
@@ -20,9 +20,9 @@ def new_id() -> str:
 
 def is_id(text: str) -> bool:
     """True when `text` has the form that `new_id` makes."""
-    return _ID.match(text) is not None
+    return _ID.fullmatch(text) is not None
 
 
 def is_county(text: str) -> bool:
     """True when `text` may name a county (lower-case letters, digits and hyphens, 1 to 32 of them)."""
-    return _COUNTY.match(text) is not None
+    return _COUNTY.fullmatch(text) is not None

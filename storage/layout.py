@@ -12,10 +12,10 @@ from dataclasses import dataclass
 
 from storage.ids import is_county, is_id
 
-_TRACK = re.compile(r"^[A-Za-z0-9][A-Za-z0-9_-]{0,95}$")
-_SEGMENT = re.compile(r"^e(\d{3,})-s(\d{5,})\.webm$")
-_DERIVED = re.compile(r"^[a-z][a-z0-9-]{0,39}\.(mp4|json|jpg)$")
-_SHA256 = re.compile(r"^[0-9a-f]{64}$")
+_TRACK = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,95}")
+_SEGMENT = re.compile(r"e(\d{3,})-s(\d{5,})\.webm")
+_DERIVED = re.compile(r"[a-z][a-z0-9-]{0,39}\.(mp4|json|jpg)")
+_SHA256 = re.compile(r"[0-9a-f]{64}")
 SOURCES = ("mic", "cam", "screen", "screen_audio")
 """What a track may hold: microphone, camera, shared screen and its sound."""
 
@@ -61,7 +61,7 @@ class ManifestVersionKey:
     sha256: str
 
     def __str__(self) -> str:
-        if not _SHA256.match(self.sha256):
+        if not _SHA256.fullmatch(self.sha256):
             raise KeyFault(f"{self.sha256!r} is no digest")
         return f"{session_folder(self.county, self.session_id)}manifests/{self.sha256}.json"
 
@@ -103,12 +103,23 @@ class DerivedKey:
     def __str__(self) -> str:
         if not is_id(self.derivative_id):
             raise KeyFault(f"{self.derivative_id!r} is no derivative id")
-        if not _DERIVED.match(self.name):
+        if not _DERIVED.fullmatch(self.name):
             raise KeyFault(f"{self.name!r} is no name of a derived file")
         return f"{session_folder(self.county, self.session_id)}derivatives/{self.derivative_id}/{self.name}"
 
 
-ObjectKey = SegmentKey | ManifestKey | ManifestVersionKey | StampKey | TranscriptKey | DerivedKey
+@dataclass(frozen=True, slots=True)
+class OwnKeyKey:
+    """The session's own key, wrapped. Where it is there, everything else of the session is encrypted with it."""
+
+    county: str
+    session_id: str
+
+    def __str__(self) -> str:
+        return f"{session_folder(self.county, self.session_id)}own-key.json"
+
+
+ObjectKey = SegmentKey | ManifestKey | ManifestVersionKey | StampKey | OwnKeyKey | TranscriptKey | DerivedKey
 
 
 def session_folder(county: str, session_id: str) -> str:
@@ -122,7 +133,7 @@ def session_folder(county: str, session_id: str) -> str:
 
 def track_folder(county: str, session_id: str, track_id: str) -> str:
     """Common start, with its slash, of the segments of one track. Raises KeyFault."""
-    if not _TRACK.match(track_id):
+    if not _TRACK.fullmatch(track_id):
         raise KeyFault(f"{track_id!r} is no track id")
     return f"{session_folder(county, session_id)}tracks/{track_id}/"
 
@@ -147,6 +158,20 @@ def stamp_key(county: str, session_id: str) -> str:
     return str(StampKey(county, session_id))
 
 
+def own_key_key(county: str, session_id: str) -> str:
+    """Key of a session's own key. Raises KeyFault."""
+    return str(OwnKeyKey(county, session_id))
+
+
+def session_of(key: str) -> tuple[str, str] | None:
+    """County and session that an object belongs to by its name, known to us or not; None where there is none."""
+    match key.split("/", 3):
+        case [county, "sessions", session_id, name] if name and is_county(county) and is_id(session_id):
+            return county, session_id
+        case _:
+            return None
+
+
 def transcript_folder(county: str, session_id: str) -> str:
     """Common start, with its slash, of all transcripts of one session. Raises KeyFault."""
     return f"{session_folder(county, session_id)}transcripts/"
@@ -167,7 +192,7 @@ def track_id(peer_id: str, source: str) -> str:
     if source not in SOURCES:
         raise KeyFault(f"{source!r} is no source")
     made = f"{peer_id}-{source}"
-    if not _TRACK.match(made):
+    if not _TRACK.fullmatch(made):
         raise KeyFault(f"{peer_id!r} is no peer id")
     return made
 
@@ -188,12 +213,14 @@ def _parse(parts: list[str]) -> ObjectKey | None:
             return ManifestVersionKey(county, session_id, name.removesuffix(".json"))
         case [county, "sessions", session_id, "manifest.tsr"]:
             return StampKey(county, session_id)
+        case [county, "sessions", session_id, "own-key.json"]:
+            return OwnKeyKey(county, session_id)
         case [county, "sessions", session_id, "transcripts", name] if name.endswith(".json"):
             return TranscriptKey(county, session_id, name.removesuffix(".json"))
         case [county, "sessions", session_id, "derivatives", derivative_id, name]:
             return DerivedKey(county, session_id, derivative_id, name)
         case [county, "sessions", session_id, "tracks", track, name]:
-            found = _SEGMENT.match(name)
+            found = _SEGMENT.fullmatch(name)
             return SegmentKey(county, session_id, track, int(found[1]), int(found[2])) if found else None
         case _:
             return None

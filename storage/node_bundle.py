@@ -21,12 +21,14 @@ from cryptography.hazmat.primitives.kdf.scrypt import Scrypt
 from storage.camera_passwords import KEY_FILE as CAMERA_KEY
 from storage.files import secret_folder, write_atomically
 from storage.nodes import NODE_FILES
+from storage.own_keys import KEY_NAME as RECORDING_KEY
 from storage.seal import KEY_NAME as SEAL_KEY
 
 GOOD_FOR_S: Final = 24 * 3600
 MOST_BYTES: Final = 64 * 1024
-SHARED_KEYS: Final = ("control.key", "room_token.key", "door_token.key", CAMERA_KEY, SEAL_KEY)
-"""Orders and tokens are checked with these on every machine, and every recording is sealed by the same key."""
+SHARED_KEYS: Final = ("control.key", "room_token.key", "door_token.key", CAMERA_KEY, RECORDING_KEY, SEAL_KEY)
+"""Orders and tokens are checked with these on every machine, and every recording is sealed by the same key, its own key
+wrapped by the same one."""
 _FORMAT: Final = "video-home-node/1"
 _SECRET_BYTES: Final = 15
 

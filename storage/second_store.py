@@ -161,7 +161,7 @@ def copy_checked(store: ObjectStore, copy: ObjectStore, key: str, sha256: str, s
     try:
         if copy.stored_sha256(key) == (sha256, size):
             return
-    except ObjectMissing:
+    except (ObjectMissing, DigestMismatch):
         pass
     with store.open_range(key) as reader:
         copy.put_stream(key, reader, reader.total_bytes, sha256)

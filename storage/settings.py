@@ -81,6 +81,9 @@ class Settings(BaseSettings):
         "off", description="Encryption that the store is asked for with every object (docs/store.md)."
     )
     s3_encryption_key: str = Field("", description="Name of the store's key for `sse-kms`.")
+    recording_keys: Literal["talks", "all", "off"] = Field(
+        "talks", description="Which recordings get a key of their own: private talks, all, or none (docs/store.md)."
+    )
     s3_copy_endpoint: str = Field("", description="host:port of a second S3 store that gets a copy; empty: none.")
     s3_copy_access_key: SecretStr = Field(SecretStr(""), description="Access key of the second store.")
     s3_copy_secret_key: SecretStr = Field(SecretStr(""), description="Secret key of the second store.")

@@ -224,7 +224,7 @@ def _put_checked(store: ObjectStore, job: _Job) -> None:
     try:
         if store.stored_sha256(job.key) == (job.sha256, job.size):
             return
-    except ObjectMissing:
+    except (ObjectMissing, DigestMismatch):
         pass
     store.put_file(job.key, job.path, job.sha256)
     found = store.stored_sha256(job.key)

@@ -9,6 +9,7 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import cast
 
 from storage.embedded import read_access
 from storage.objects import StoreError, open_store
@@ -53,7 +54,7 @@ class EmbeddedStore:
 
     def opened(self) -> S3Store:
         """A client with the right keys."""
-        return open_store(self.settings)
+        return cast(S3Store, open_store(self.settings).inner)
 
     def opened_access(self) -> tuple[str, str, str]:
         """Address, access key and secret key, for programs that use it as a store of somebody else's."""

@@ -14,7 +14,9 @@ from typing import Any
 
 from sqlalchemy import create_engine, text
 
+from storage.database.upgrade import upgrade_database
 from storage.ids import new_id
+from storage.settings import Settings
 from tests.embedded_store import wait
 
 
@@ -29,6 +31,7 @@ class Cluster:
     """Runs as the user postgres when root runs the tests, because PostgreSQL refuses root."""
 
     def __init__(self) -> None:
+        self._migrated = ""
         self._folder = Path(tempfile.mkdtemp(prefix="videohome-pg-"))  # its socket's path has to be short
         self._as: dict[str, Any] = {}
         if os.geteuid() == 0:
@@ -61,12 +64,20 @@ class Cluster:
         except Exception:
             return False
 
-    def database(self) -> str:
-        """Address (`database_url`) of a new, empty database."""
+    def database(self, like: str = "template0") -> str:
+        """Address (`database_url`) of a new database: empty, or as the one of this name."""
         name = f"t{new_id()}"
         with self._admin.connect() as link:
-            link.execute(text(f'CREATE DATABASE "{name}" TEMPLATE template0 STRATEGY file_copy'))
+            link.execute(text(f'CREATE DATABASE "{name}" TEMPLATE "{like}" STRATEGY file_copy'))
         return self._address(name)
+
+    def migrated(self) -> str:
+        """Name of a database with all tables and no rows, made the first time; for `database(like=…)`."""
+        if self._migrated == "":
+            address = self.database()
+            upgrade_database(Settings(data_dir=self._folder, database_url=address))
+            self._migrated = address.partition("@/")[2].partition("?")[0]
+        return self._migrated
 
     def stop(self) -> None:
         """Ends it at once and removes everything."""

@@ -8,8 +8,9 @@ class TranscriptFault(Exception):
     """The job cannot be done as things stand; it may be tried again once the cause is removed.
 
     Codes: model_missing, model_damaged, model_english_only, model_incomplete, manifest_missing, manifest_invalid,
-    segment_missing, segment_damaged, segment_unreadable, no_audio, store_unavailable, store_refused, engine_failed,
-    internal. Of derivatives, too: nothing_recorded, chunks_differ, disk_full, maker_failed, cancelled.
+    segment_missing, segment_damaged, segment_unreadable, no_audio, store_unavailable, store_refused,
+    recording_key_missing, engine_failed, internal. Of derivatives, too: nothing_recorded, chunks_differ, disk_full,
+    maker_failed, cancelled.
     """
 
     def __init__(self, code: str, sentence: str) -> None:

@@ -20,7 +20,7 @@ from typing import Any, TypeVar
 import structlog
 
 from storage import layout, manifest
-from storage.objects import ObjectMissing, ObjectStore, StoreAway, StoreError, open_store
+from storage.objects import DigestMismatch, KeyMissing, ObjectMissing, ObjectStore, StoreAway, StoreError, open_store
 from storage.settings import Settings
 from transcribe.audio import TrackAudio, decode_track
 from transcribe.engine import Engine, EngineOptions, WhisperEngine, Window, library_versions
@@ -229,6 +229,10 @@ class Pipeline:
         except StoreAway as error:
             self._store = None  # the embedded store may come back at another port
             raise StoreAwayFault(str(error)) from error
+        except DigestMismatch as error:
+            raise TranscriptFault("segment_damaged", str(error)) from error
+        except KeyMissing as error:
+            raise TranscriptFault("recording_key_missing", str(error)) from error
         except StoreError as error:
             raise TranscriptFault("store_refused", str(error)) from error
 
@@ -238,6 +242,8 @@ class Pipeline:
         except StoreAway as error:
             self._store = None
             raise StoreAwayFault(str(error)) from error
+        except KeyMissing as error:
+            raise TranscriptFault("recording_key_missing", str(error)) from error
         except StoreError as error:
             raise TranscriptFault("store_refused", str(error)) from error
 

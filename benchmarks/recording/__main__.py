@@ -15,13 +15,13 @@ from typing import Any
 
 from playwright.async_api import Error as BrowserError
 
-from benchmarks.recording import cost, lipsync, report
+from benchmarks.recording import alarms, cost, lipsync, report
 from benchmarks.sfu.__main__ import machine, own_address
 from benchmarks.sfu.measure import measure
-from benchmarks.sfu.process import LOAD_CORE
+from benchmarks.sfu.process import LOAD_CORE, SHIELD
 from benchmarks.sfu.shapes import SHAPES
 
-PARTS = ("cost", "memory", "forwarding", "lipsync")
+PARTS = ("cost", "memory", "forwarding", "lipsync", "alarms")
 
 
 def arguments(words: list[str] | None = None) -> argparse.Namespace:
@@ -35,6 +35,7 @@ def arguments(words: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--seconds", type=float, default=12.0, help="length of each measured window")
     parser.add_argument("--warm", type=float, default=3.0, help="seconds before it")
     parser.add_argument("--hours", type=float, default=report.HOURS, help="simulated, for the memory")
+    parser.add_argument("--shield", action="store_true", help="server and load run before all else (needs root)")
     found = parser.parse_args(words)
     if found.quick:
         found.participants, found.repeats, found.seconds, found.warm, found.hours = 2, 1, 3.0, 0.5, 0.34
@@ -89,6 +90,14 @@ async def _lipsync(wanted: argparse.Namespace, failed: list[str]) -> list[report
         return []
 
 
+async def _alarms(wanted: argparse.Namespace, failed: list[str]) -> list[report.Run]:
+    try:
+        return await alarms.measure(wanted.repeats)
+    except (AssertionError, RuntimeError, OSError, BrowserError) as error:
+        failed.append(f"alarms: {type(error).__name__} {error}")
+        return []
+
+
 async def _all(wanted: argparse.Namespace) -> dict[str, Any]:
     rows: list[report.Run] = []
     decided: list[report.Run] = []
@@ -106,6 +115,8 @@ async def _all(wanted: argparse.Namespace) -> dict[str, Any]:
             elif part == "lipsync":
                 rows_found = await _lipsync(wanted, failed)
                 found = rows_found, lipsync.targets(rows_found) if rows_found else []
+            elif part == "alarms":
+                found = alarms.summed(await _alarms(wanted, failed))
             else:
                 raise SystemExit(f"{part} is none of {', '.join(PARTS)}")
             rows += found[0]
@@ -118,6 +129,8 @@ async def _all(wanted: argparse.Namespace) -> dict[str, Any]:
 def main(words: list[str] | None = None) -> int:
     """Measure, print, write."""
     wanted = arguments(words)
+    if wanted.shield:
+        os.environ[SHIELD] = "1"
     whole = asyncio.run(_all(wanted))
     print(report.table(whole["figures"]), "", sep="\n")
     for decided in whole["targets"]:

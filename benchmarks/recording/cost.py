@@ -18,6 +18,8 @@ from typing import Any, Protocol
 
 from benchmarks.recording.streams import Stream, participants
 from benchmarks.sfu.process import LOAD_CORE, Child
+from mediaserver import native
+from mediaserver.recording import ring
 from mediaserver.recording.feed import SessionOrder, SessionRef
 from mediaserver.rtp import rtcp
 from mediaserver.shell.feed_server import FeedServer
@@ -53,19 +55,26 @@ class Run(Protocol):
     def report(self, stream: Stream, ntp_s: float, timestamp: int, utc_us: int) -> None:
         """One Sender Report that came now."""
 
+    def tick(self) -> None:
+        """What came now is all there."""
+
     def began(self) -> bool:
         """True once every participant is being written."""
 
 
 class OursRun:
-    """Our recorder as a process of its own; the feed's server is here, as it is in the mediaserver. No store is there:
-    what is sealed waits in the spool."""
+    """Our recorder as a process of its own; the feed's server is here, as it is in the mediaserver: packets go onto
+    tapes where the compiled plane is, and the feed is written at ticks. No store is there: what is sealed waits in the
+    spool."""
 
     def __init__(self, folder: Path, streams: list[Stream]) -> None:
         self._folder, self._streams = folder, streams
         self.children: list[Child] = []
+        self._plane = native.load()
+        ring.use(self._plane)
         self._feed = FeedServer()
         self._numbers: dict[int, int] = {}
+        self._tapes: dict[int, Any] = {}
 
     async def __aenter__(self) -> OursRun:
         environment = {
@@ -83,7 +92,8 @@ class OursRun:
         session = SessionRef("default", session_id, session_id)
         self._feed.session_order(SessionOrder(session, "on", 1, time.time_ns() // 1_000_000))
         for stream in self._streams:
-            self._numbers[stream.ssrc] = self._feed.open_track(session, stream.info())
+            number = self._numbers[stream.ssrc] = self._feed.open_track(session, stream.info())
+            self._tapes[stream.ssrc] = self._feed.tape(number, 0)
         return self
 
     async def __aexit__(self, *error: object) -> None:
@@ -92,11 +102,18 @@ class OursRun:
 
     def send(self, stream: Stream, packet: bytes, utc_us: int) -> None:
         """Into the feed."""
-        self._feed.packet(self._numbers[stream.ssrc], packet, utc_us)
+        if self._plane is not None:
+            self._plane.tape_packet(self._tapes[stream.ssrc], packet, utc_us / 1e6)
+        else:
+            self._feed.packet(self._numbers[stream.ssrc], packet, utc_us)
 
     def report(self, stream: Stream, ntp_s: float, timestamp: int, utc_us: int) -> None:
         """Into the feed."""
         self._feed.sender_report(self._numbers[stream.ssrc], ntp_s, timestamp, utc_us)
+
+    def tick(self) -> None:
+        """As a room does."""
+        self._feed.look()
 
     def began(self) -> bool:
         """Every track has a file."""
@@ -165,6 +182,9 @@ class FfmpegRun:
         report = rtcp.SenderReport(stream.ssrc, int(ntp_s * (1 << 32)), timestamp, stream.packets, stream.octets)
         self._give(self._sockets[stream.ssrc][1], rtcp.build_sender_report(report))
 
+    def tick(self) -> None:
+        """Nothing waits."""
+
     def began(self) -> bool:
         """Every participant has a file with something in it."""
         files = list(self._folder.glob("*.webm"))
@@ -188,6 +208,9 @@ class NoRun:
 
     def report(self, stream: Stream, ntp_s: float, timestamp: int, utc_us: int) -> None:
         """Nowhere."""
+
+    def tick(self) -> None:
+        """Nothing waits."""
 
     def began(self) -> bool:
         """At once."""
@@ -234,6 +257,7 @@ class Sender:
                 self._reports_ms += REPORT_MS
                 for stream in self._streams:
                     self._run.report(stream, utc_us / 1e6 + NTP_OFFSET_S, stream.timestamp(now_ms), utc_us)
+            self._run.tick()
             await asyncio.sleep(TICK_S)
 
 

@@ -75,7 +75,7 @@ def forwarding(runs: list[Run]) -> tuple[list[Run], list[Run]]:
     for recorded in dict.fromkeys(run["recorded"] for run in runs):
         group = [run for run in runs if run["recorded"] == recorded]
         row: Run = {"table": "forwarding", "recorded": recorded, "runs": len(group)}
-        for name in ("cpu", "p50_ms", "p99_ms", "pps", "loss"):
+        for name in ("cpu", "p50_ms", "p99_ms", "max_ms", "late_p99_ms", "pps", "loss"):
             row[name] = round(median(run[name] for run in group), 4)
         rows.append(row)
     by = {row["recorded"]: row for row in rows}

@@ -61,8 +61,8 @@ static uint16_t twcc_number[PEERS];
 static int peer_count, stream_count, measuring, gcm;
 static int64_t gap_us;
 static uint64_t received, sent, bad, rtcp_in, rtcp_out, nacks, send_failed, key_requests;
-static uint32_t *samples;
-static size_t sample_count, sample_room;
+static uint32_t *samples, *lates; /* µs: of packets on their way, and of what was sent later than planned */
+static size_t sample_count, sample_room, late_count;
 
 static int64_t clock_us(clockid_t which) {
     struct timespec now;
@@ -204,6 +204,7 @@ static void publish(Stream *s, int64_t now) {
         parts[i] = (struct iovec){bytes[i], size};
         messages[i].msg_hdr = (struct msghdr){.msg_iov = &parts[i], .msg_iovlen = 1};
     }
+    if (measuring && late_count < sample_room) lates[late_count++] = now > s->due ? now - s->due : 0;
     int64_t at = clock_us(CLOCK_REALTIME);
     for (int i = 0; i < count; i++) s->sent_at[(first_counter + i) % SENT] = at;
     int done = sendmmsg(peers[s->peer].fd, messages, count, 0);
@@ -441,13 +442,15 @@ static void report(double seconds, double cpu_s) {
         if (live > most) most = live;
     }
     qsort(samples, sample_count, sizeof *samples, by_size);
+    qsort(lates, late_count, sizeof *lates, by_size);
 #define AT(q) (sample_count ? samples[(size_t)((sample_count - 1) * (q))] / 1000.0 : -1.0)
     printf("{\"seconds\": %.3f, \"sent\": %lu, \"received\": %lu, \"expected\": %lu, \"lost\": %lu, \"bad\": %lu, "
            "\"samples\": %zu, \"p50_ms\": %.3f, \"p99_ms\": %.3f, \"max_ms\": %.3f, \"fewest_streams\": %d, "
            "\"most_streams\": %d, \"rtcp_in\": %lu, \"rtcp_out\": %lu, \"nacks\": %lu, \"send_failed\": %lu, "
-           "\"key_requests\": %lu, \"generator_cpu\": %.3f}\n",
+           "\"key_requests\": %lu, \"generator_cpu\": %.3f, \"late_p99_ms\": %.3f}\n",
            seconds, sent, received, expected, lost, bad, sample_count, AT(.5), AT(.99), AT(1), fewest, most, rtcp_in,
-           rtcp_out, nacks, send_failed, key_requests, cpu_s / seconds);
+           rtcp_out, nacks, send_failed, key_requests, cpu_s / seconds,
+           late_count ? lates[(size_t)((late_count - 1) * .99)] / 1000.0 : -1.0);
 }
 
 static double cpu_seconds(void) {
@@ -461,7 +464,7 @@ int main(void) {
     srtp_init();
     read_orders(&warm_s, &window_s);
     sample_room = 4000000;
-    samples = malloc(sample_room * sizeof *samples);
+    samples = malloc(sample_room * sizeof *samples), lates = malloc(sample_room * sizeof *lates);
     int poll = epoll_create1(0);
     for (int i = 0; i < peer_count; i++) {
         struct epoll_event wanted = {.events = EPOLLIN, .data.u32 = i};

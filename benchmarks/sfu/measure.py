@@ -76,6 +76,7 @@ async def measure(
                 "rtcp_out",
                 "key_requests",
                 "send_failed",
+                "late_p99_ms",
             )
         },
     }

@@ -15,7 +15,7 @@ from typing import Any
 
 import aiohttp
 
-from benchmarks.sfu.process import LOAD_CORE, Child
+from benchmarks.sfu.process import BESIDE_CORE, Child
 from benchmarks.sfu.shapes import FULL, Layer, Shape
 from benchmarks.sfu.wire import Peer, Stream, Suite, Wire
 from storage.access import RoomOrder, RoomToken, mint_order, mint_room_token
@@ -56,8 +56,8 @@ class Page:
 
 
 class Ours:
-    """The adapter; `plane` is python or native. With `recorded`, a recorder runs beside it on the load's core and takes
-    everything that is published."""
+    """The adapter; `plane` is python or native. With `recorded`, a recorder runs beside it on a core of its own, or on
+    the load's where there are two, and takes everything that is published."""
 
     def __init__(self, plane: str, folder: Path, address: str, *, recorded: bool = False) -> None:
         self.name = plane
@@ -85,7 +85,8 @@ class Ours:
                 [sys.executable, "-m", "mediaserver.recorder"],
                 {**environment, "VIDEOHOME_DISK_LOW_BYTES": "0", "VIDEOHOME_DISK_FULL_BYTES": "0"},
                 self._folder / "recorder.log",
-                core=LOAD_CORE,
+                core=BESIDE_CORE,
+                beside=True,
             )
             await self.recorder.wait_for((self._folder / "run" / "recorder.sock").exists)
         order = RoomOrder("c", ROOM, ROOM, "on" if self._recorded else "off", 1, "")

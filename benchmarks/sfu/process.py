@@ -11,13 +11,15 @@ from collections.abc import Callable
 from pathlib import Path
 
 SERVER_CORE, LOAD_CORE = 0, 1
+BESIDE_CORE = 2 if (os.cpu_count() or 1) > 2 else LOAD_CORE
+"""What runs beside a measured server: a recorder. With two cores it is on the load's, which it must not hold up."""
 SHIELD = "VIDEOHOME_BENCHMARK_SHIELD"
 """Set: server and generator run before everything else on the machine (SCHED_FIFO; needs root)."""
 
 
-def on_core(core: int) -> list[str]:
-    """The beginning of a command that runs on one core only."""
-    shield = ["chrt", "-f", "10"] if os.environ.get(SHIELD) else []
+def on_core(core: int, *, beside: bool = False) -> list[str]:
+    """The beginning of a command that runs on one core only; `beside` gives way to whoever is measured there."""
+    shield = ["nice", "-n", "19"] if beside else ["chrt", "-f", "10"] if os.environ.get(SHIELD) else []
     return ["taskset", "-c", str(core % (os.cpu_count() or 1)), *shield]
 
 
@@ -32,11 +34,13 @@ class Child:
         stdin: int = subprocess.DEVNULL,
         pass_fds: tuple[int, ...] = (),
         core: int = SERVER_CORE,
+        *,
+        beside: bool = False,
     ) -> None:
         self._log = log
         with log.open("wb") as out:
             self.process = subprocess.Popen(
-                [*on_core(core), *command],
+                [*on_core(core, beside=beside), *command],
                 env=environment,
                 stdin=stdin,
                 stdout=out,

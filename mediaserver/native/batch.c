@@ -16,6 +16,7 @@
 #include "meter.h"
 #include "outgoing.h"
 #include "relay.h"
+#include "ring.h"
 #include "sealer.h"
 #include "straight.h"
 #include "told.h"
@@ -707,6 +708,9 @@ static PyMethodDef methods[] = {
     {"bind_meter", bind_meter, METH_VARARGS, "bind_meter(NORMAL, OVER, UNDER): what a Meter's summary says of the delay"},
     {"bind_outgoing", bind_outgoing, METH_VARARGS, "bind_outgoing(Receiver, Pacer, BURST_S): remember their slots"},
     {"outgoing", (PyCFunction)(void (*)(void))outgoing, METH_FASTCALL, "outgoing(packets, receivers, now): what leaves"},
+    {"bind_ring", bind_ring, METH_VARARGS, "bind_ring(encoder of a loss, KEEP_CONTROL)"},
+    {"pack_cluster", (PyCFunction)(void (*)(void))pack_cluster, METH_FASTCALL, "pack_cluster(start_ms, blocks): see webm.py"},
+    {"tape_packet", (PyCFunction)(void (*)(void))tape_packet, METH_FASTCALL, "tape_packet(tape, packet, now): True when kept"},
     {"bind_straight", bind_straight, METH_VARARGS, "bind_straight(types, FeedFault, kinds, bounds): remember their slots"},
     {"take_straight", (PyCFunction)(void (*)(void))take_straight, METH_FASTCALL, "take_straight(...): see recording/straight.py"},
     {NULL, NULL, 0, NULL},
@@ -718,10 +722,13 @@ static struct PyModuleDef definition = {
 };
 
 PyMODINIT_FUNC PyInit__batch(void) {
-    if (PyType_Ready(&MeterType) || PyType_Ready(&AllowanceType) || PyType_Ready(&SealerType)) return NULL;
+    if (PyType_Ready(&MeterType) || PyType_Ready(&AllowanceType) || PyType_Ready(&TapeType) || PyType_Ready(&RingType) ||
+        PyType_Ready(&SealerType))
+        return NULL;
     PyObject *module = PyModule_Create(&definition);
     if (module && (PyModule_AddObjectRef(module, "Meter", (PyObject *)&MeterType) ||
                    PyModule_AddObjectRef(module, "Allowance", (PyObject *)&AllowanceType) ||
+                   PyModule_AddObjectRef(module, "FeedRing", (PyObject *)&RingType) ||
                    PyModule_AddObjectRef(module, "Sealer", (PyObject *)&SealerType)))
         Py_CLEAR(module);
     return module;

@@ -20,6 +20,7 @@ SOURCES = (
     "meter.c",
     "outgoing.c",
     "relay.c",
+    "ring.c",
     "sealer.c",
     "straight.c",
     "told.c",

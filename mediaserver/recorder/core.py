@@ -70,7 +70,7 @@ class Recorder:
         self.copier = _copier(settings)
         self.uploader = Uploader(
             settings.spool_dir,
-            lambda: open_store(settings),
+            lambda: open_store(settings, self._own_key),
             on_uploaded=lambda key: _call_soon(loop, self._uploaded, key),
             on_stored=lambda *order: self.copier.add(*order) if self.copier is not None else None,
         )
@@ -252,7 +252,6 @@ class Recorder:
     async def commit(self) -> bool:
         """Make durable what was taken so far, and acknowledge it. True when the disk did not take all of it."""
         now_us, control, whole = _now_us(), self._control, True
-        self._recorded.clear()
         for live in list(self.sessions.values()):
             live.tick(now_us)
             for number, intake in live.intakes.items():
@@ -303,6 +302,12 @@ class Recorder:
                     live.suspend(False, time.time_ns() // 1_000_000)
 
     # Store
+
+    def _own_key(self, county: str, session_id: str) -> bytes | None:
+        """A session's own key as the journal holds it: whatever becomes of the store's copy, nothing goes there in
+        plain. Called in the upload's threads."""
+        live = self.sessions.get(session_id)
+        return live.state.own_key.encode() or None if live is not None and live.state.county == county else None
 
     def _uploaded(self, key: str) -> None:
         """Called in the event loop once the store was seen to hold an object."""

@@ -12,8 +12,10 @@ import structlog
 
 from mediaserver.recorder import manifest_making
 from mediaserver.recorder.session import LiveSession
+from mediaserver.recording import state as journal
 from storage.files import digests_of_bytes, digests_of_file, write_atomically
 from storage.layout import session_folder
+from storage.own_keys import KeyUnreadable, new_own_key
 from storage.uploads import Uploader
 
 if TYPE_CHECKING:
@@ -34,16 +36,21 @@ class Sealer:
     def __init__(self, recorder: Recorder, uploader: Uploader) -> None:
         self._recorder = recorder
         self._uploader = uploader
-        self._manifests: set[str] = set()
-        """Keys of manifests that were queued in this run of the program."""
+        self._queued: set[str] = set()
+        """Manifests and own keys that were queued in this run of the program, by their names in the store."""
+        self._looked: set[str] = set()
+        """Sessions whose own key was looked for in the store once more, after everything else of it was there."""
 
     async def work(self) -> None:
-        """Digest what is finished, queue what has digests, make the manifests of what is all uploaded."""
+        """Make keys, digest what is finished, queue what has digests, make the manifests of what is all uploaded."""
         for live in list(self._recorder.sessions.values()):
             if live.state.done or time.monotonic() < live.seal_not_before:
                 continue
             try:
                 await self._digest(live)
+                if not live.may_upload:
+                    await self._own_key(live)
+                    continue
                 await self._queue(live)
                 if live.recorded_out:
                     await self._finish(live)
@@ -61,6 +68,35 @@ class Sealer:
                 log.error("segment_changed_on_disk", path=str(path), found=found.bytes)
                 continue
             live.add_seal(name, found.sha256, found.sm3)
+
+    async def _own_key(self, live: LiveSession) -> None:
+        """Make the session's key once, and see it into the store. What is recorded waits in the spool for it.
+
+        Raises OSError.
+        """
+        if not live.state.own_key:
+            if any(step.line["t"] == journal.OWN_KEY for step in live.steps):
+                return  # made, and not on disk yet
+            settings = self._recorder.settings
+            try:
+                text = await asyncio.to_thread(
+                    new_own_key, settings.secrets_dir, live.state.session_id, may_make=not settings.node_name
+                )
+            except KeyUnreadable as error:
+                log.error("own_key_cannot_be_made", session=live.state.session_id, reason=str(error))
+                live.fault, live.seal_not_before = "own_key_missing", time.monotonic() + RETRY_S
+                return
+            live.fault = "" if live.fault == "own_key_missing" else live.fault
+            live.add_own_key(text)
+        elif live.spool.own_key_key not in self._queued:
+            await self._queue_own_key(live)
+            self._queued.add(live.spool.own_key_key)
+
+    async def _queue_own_key(self, live: LiveSession) -> None:
+        """See to it that the store holds the key; one that is there is only read. Raises OSError."""
+        data = live.state.own_key.encode()
+        await asyncio.to_thread(write_atomically, live.spool.own_key_path, data, 0o600)
+        await self._add(live.spool.own_key_path, live.spool.own_key_key, digests_of_bytes(data).sha256)
 
     async def _queue(self, live: LiveSession) -> None:
         for name in sorted(live.to_upload):
@@ -83,13 +119,17 @@ class Sealer:
         if live.state.manifest is not None:
             if live.manifest_stored:
                 live.add_done()
-            elif key not in self._manifests:
+            elif key not in self._queued:
                 sha256 = live.state.manifest["sha256"]
                 await self._recorder.stamper.order(live.state.county, live.state.session_id, sha256)
                 await self._add(live.spool.manifest_path, key, sha256)
-                self._manifests.add(key)
+                self._queued.add(key)
             return
         if self._uploader.waiting(session_folder(live.state.county, live.state.session_id)).uploads:
+            return
+        if live.state.own_key and live.spool.session_id not in self._looked:
+            await self._queue_own_key(live)  # until now it could be put back; when all is sealed we forget it
+            self._looked.add(live.spool.session_id)
             return
         try:
             live.add_manifest(await self._make(live))

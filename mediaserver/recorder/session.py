@@ -41,7 +41,7 @@ class LiveSession:
         self.version = max((order.version for order in state.orders), default=-1)
         self.suspended = state.suspended
         self.fault = ""
-        """Code of what is wrong now: `disk_full`, `seal_failed`, or empty."""
+        """Code of what is wrong now: `disk_full`, `seal_failed`, `own_key_missing`, or empty."""
         self.seal_not_before = 0.0
         """Steady time before which sealing is not tried again."""
         self.boot = state.boot
@@ -119,7 +119,7 @@ class LiveSession:
             self.origin_utc_ms = order.utc_ms
         self.wanted, self.version = order.recording, order.version
         facts = {"recording": order.recording, "version": order.version, "utc_ms": order.utc_ms}
-        self._add(journal.ORDER, {"c": control, **facts, "reason": order.reason})
+        self._add(journal.ORDER, {"c": control, **facts, "reason": order.reason, "own_key": order.own_key})
         if first and disk_full:
             self.suspend(True, order.utc_ms)
 
@@ -247,6 +247,16 @@ class LiveSession:
         """The digests of a file."""
         facts = {"track": name[0], "epoch": name[1], "segment": name[2]}
         self._add(journal.SEALED, {**facts, "sha256": sha256, "sm3": sm3})
+
+    def add_own_key(self, text: str) -> None:
+        """The session's key was made. The journal holds it before anything goes to the store, so there is never a
+        second one."""
+        self._add(journal.OWN_KEY, {"text": text})
+
+    @property
+    def may_upload(self) -> bool:
+        """True once the store was seen to hold the session's key, where it wants one: nothing goes there before."""
+        return not self.state.wants_own_key or self.spool.own_key_key in self._stored
 
     def add_manifest(self, facts: Line) -> None:
         """The manifest is written."""

@@ -20,7 +20,7 @@ from mediaserver.recording.intake import Step
 from mediaserver.recording.state import JournalFault, Line, SessionState
 from storage import disk
 from storage.files import remove_unfinished, sync_folder, write_atomically
-from storage.layout import manifest_key, segment_key, session_folder
+from storage.layout import manifest_key, own_key_key, segment_key, session_folder
 
 log = structlog.get_logger(__name__)
 
@@ -68,6 +68,16 @@ class SessionSpool:
     def manifest_path(self) -> Path:
         """Where the manifest lies until it is in the store."""
         return self.spool_dir / self.manifest_key
+
+    @property
+    def own_key_key(self) -> str:
+        """The name of the session's own key in the store."""
+        return own_key_key(self.county, self.session_id)
+
+    @property
+    def own_key_path(self) -> Path:
+        """Where it lies until it is in the store; the journal holds it for longer."""
+        return self.spool_dir / self.own_key_key
 
     def commit(self, steps: list[Step]) -> Committed:
         """Make as many steps durable as the disk takes, in order. Raises nothing but KeyFault."""

@@ -80,7 +80,7 @@ def session_state(live: LiveSession) -> str:
     """recording, paused, finishing, uploading, sealed or error."""
     if live.state.done:
         return "sealed"
-    if live.fault == "seal_failed" or (live.suspended and live.wanted != "stopped"):
+    if live.fault in ("seal_failed", "own_key_missing") or (live.suspended and live.wanted != "stopped"):
         return "error"
     if live.wanted == "stopped":
         return "uploading" if live.state.recording == "stopped" and not live.unsealed else "finishing"

@@ -73,6 +73,8 @@ class SessionOrder:
     version: int
     utc_ms: int
     reason: str = ""
+    own_key: bool = False
+    """The recording gets a key of its own; only the first order is asked."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,7 +205,8 @@ def parse_order(value: dict[str, Any]) -> SessionOrder:
         version, utc_ms = int(value["version"]), int(value["utc_ms"])
     except (KeyError, TypeError, ValueError, OverflowError) as error:
         raise FeedFault("an order has no version or no time") from error
-    return SessionOrder(session, recording, version, utc_ms, str(value.get("reason", "")))
+    reason, own_key = str(value.get("reason", "")), value.get("own_key", False) is True
+    return SessionOrder(session, recording, version, utc_ms, reason, own_key)
 
 
 def parse_track(value: dict[str, Any]) -> TrackInfo:

@@ -13,7 +13,9 @@ from mediaserver.recording.state import SessionState, TrackState
 from storage.manifest import EXCUSED, Cause, Epoch, Gap, Track
 
 AWAY_MS = 200
-"""A shorter stretch between two epochs of a track is a matter of frames, not of absence."""
+"""A shorter stretch between two epochs of one mediaserver's run is a matter of frames, not of absence."""
+FRAME_MS = 50
+"""About a mediaserver's death nothing is taken for a matter of frames that is longer than one."""
 
 Span = tuple[int, int]
 
@@ -78,8 +80,9 @@ def _between(recorded: TrackState, track: Track, known: list[Span]) -> Iterator[
     for before, after in zip(track.epochs, track.epochs[1:], strict=False):
         same_boot = boots[before.epoch] == boots[after.epoch]
         cause: Cause = "publisher_away" if same_boot else "mediaserver_down"
+        shortest_ms = AWAY_MS if same_boot else FRAME_MS
         for from_ms, to_ms in _without((before.end_ms, after.start_ms), known):
-            if to_ms - from_ms >= AWAY_MS:
+            if to_ms - from_ms >= shortest_ms:
                 yield Gap(track.track_id, from_ms, to_ms, cause)
 
 

@@ -4,6 +4,9 @@
 Every record gets a place in one overall order and a number in its track. Packets older than 15 s, or beyond the byte
 bound of their track, leave the memory; when the recorder had not acknowledged them, the loss is kept as a range and
 told to it. Control records (orders, openings) are small and rare and stay until they are acknowledged.
+
+`mediaserver/native` has the same ring in C (`ring.c`), into which the compiled plane puts packets without a call of
+Python's; `make` gives the one that is in use.
 """
 
 from __future__ import annotations
@@ -13,6 +16,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from heapq import merge
 from operator import attrgetter
+from typing import Any
 
 from mediaserver.recording.feed import CONTROL_TRACK, Overflow, encode_overflow, packet_head
 
@@ -69,9 +73,11 @@ class FeedRing:
         self._tracks: dict[int, _Track] = {CONTROL_TRACK: _Track(CONTROL_TRACK)}
         self._unsent: deque[Entry] | None = None
         self.overflowed_packets = 0
+        self.packets = 0
+        """Packets that were kept."""
 
     def add_track(self, track: int) -> None:
-        """Make room for a track's records."""
+        """Make room for a track's records; a number is added once."""
         self._tracks[track] = _Track(track)
 
     def close_track(self, track: int) -> None:
@@ -92,6 +98,12 @@ class FeedRing:
         kept = self._tracks[track]
         head = packet_head(track, kept.last_number + 1, packet, arrival_utc_us)
         self._append(kept, head, packet, arrival_utc_us, packet[2] << 8 | packet[3])
+        self.packets += 1
+
+    def tape(self, track: int, recorded: set[int], offset_us: int) -> Any | None:
+        """For the compiled plane: what takes the track's packets while `recorded` holds its number, with `offset_us`
+        from the steady clock to UTC. None: packets come by `append_packet` only."""
+        return None
 
     def _append(self, kept: _Track, data: bytes, packet: bytes, now_us: int, sequence: int) -> None:
         self._order += 1
@@ -164,6 +176,7 @@ class FeedRing:
                 chunks.append(encode_overflow(kept.name, kept.lost))
             chunks += (data, packet)
             size += len(data) + len(packet)
+        self._trim_unsent()
         if self._unsent is not None and not self._unsent:
             chunks += self._untold_losses()
         return b"".join(chunks)
@@ -183,9 +196,14 @@ class FeedRing:
         return sum(kept.size_bytes for kept in self._tracks.values())
 
     @property
+    def has_unsent(self) -> bool:
+        """Something waits for the connected recorder."""
+        return bool(self._unsent)
+
+    @property
     def unsent_records(self) -> int:
         """Records waiting for the connected recorder; 0 without one."""
-        return len(self._unsent or ())
+        return sum(1 for entry in self._unsent or () if entry.data)
 
     def _bound(self, kept: _Track, now_us: int) -> None:
         if kept.name == CONTROL_TRACK:
@@ -231,3 +249,25 @@ class FeedRing:
         kept = self._tracks[track]
         if track != CONTROL_TRACK and kept.closed and not kept.entries and kept.lost is None:
             del self._tracks[track]
+
+
+def _told(track: int, *facts: int) -> bytes:
+    """For the ring in C: a loss as the recorder is told of it."""
+    return encode_overflow(track, Overflow(*facts))
+
+
+_ring: Any = FeedRing
+
+
+def make(keep_us: int = KEEP_US, keep_bytes: int = KEEP_BYTES) -> FeedRing:
+    """A ring of the plane that is in use. The compiled one is no FeedRing, but does the same."""
+    made: FeedRing = _ring(keep_us=keep_us, keep_bytes=keep_bytes)
+    return made
+
+
+def use(module: Any | None) -> None:
+    """Make rings of the compiled plane, or these for None. Raises AttributeError, TypeError for another build."""
+    global _ring
+    if module is not None:
+        module.bind_ring(_told, KEEP_CONTROL)
+    _ring = FeedRing if module is None else module.FeedRing

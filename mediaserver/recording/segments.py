@@ -18,7 +18,8 @@ CONTINUOUS_MS = 500
 """Two frames nearer than this follow each other without a gap: the first lasts until the second."""
 _PICTURE_MS = 33
 """Length of a picture after which nothing followed and before which nothing was."""
-_PICTURE_LAST_MS = 100
+PICTURE_LAST_MS = 100
+"""Most that a picture lasts after which nothing followed."""
 
 
 class Block(NamedTuple):
@@ -52,6 +53,8 @@ class Cutter:
     `segment` and `segment_start_ms` continue an epoch after a restart of the recorder.
     """
 
+    __slots__ = ("_last_pts_ms", "_segment", "_segment_start_ms", "_step_ms", "part")
+
     def __init__(self, segment: int = 0, segment_start_ms: int | None = None, last_pts_ms: int = -1) -> None:
         self._segment = segment
         self._segment_start_ms = segment_start_ms
@@ -75,7 +78,7 @@ class Cutter:
         part.keyframe = part.keyframe or keyframe
         part.packets += packets
         part.last_sequence, part.last_rtp = last_sequence, rtp_time
-        part.end_ms = pts_ms + (-(-duration_us // 1000) or min(self._step_ms, _PICTURE_LAST_MS))
+        part.end_ms = pts_ms + (-(-duration_us // 1000) or min(self._step_ms, PICTURE_LAST_MS))
         self._last_pts_ms = pts_ms
         return ended
 

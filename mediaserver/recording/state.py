@@ -19,7 +19,7 @@ Line = dict[str, Any]
 SESSION, BOOT, ORDER, EVENT = "session", "boot", "order", "event"
 OPEN, CLOSE, EPOCH, END = "open", "close", "epoch", "end"
 PART, NOTE, GAP, CUT, SEALED = "part", "note", "gap", "cut", "sealed"
-ACK, SUSPEND, MANIFEST, DONE = "ack", "suspend", "manifest", "done"
+ACK, SUSPEND, OWN_KEY, MANIFEST, DONE = "ack", "suspend", "own_key", "manifest", "done"
 
 _DIGEST_BYTES = 32
 """Of SHA-256 and of SM3."""
@@ -208,6 +208,10 @@ class SessionState:
         self.feed: dict[int, FeedTrack] = {}
         self.holes: list[Hole] = []
         self.suspensions: list[tuple[int, int | None]] = []
+        self.wants_own_key = False
+        """The first order asked for a key of its own; later ones change nothing in it."""
+        self.own_key = ""
+        """The text of own-key.json; empty before it was made."""
         self.manifest: Line | None = None
         self.done = False
 
@@ -263,6 +267,8 @@ class SessionState:
 
     def _order(self, line: Line) -> None:
         order = OrderState(line["recording"], line["version"], line["utc_ms"], self.boot, line["reason"])
+        if not self.orders:
+            self.wants_own_key = line.get("own_key", False)
         self.orders.append(order)
         if order.recording == "on" and self.origin_utc_ms is None:
             self.origin_utc_ms = order.utc_ms
@@ -393,6 +399,9 @@ class SessionState:
         elif not line["on"] and self.suspended:
             self.suspensions[-1] = (self.suspensions[-1][0], line["utc_ms"])
 
+    def _own_key(self, line: Line) -> None:
+        self.own_key = line["text"]
+
     def _manifest(self, line: Line) -> None:
         self.manifest = line
 
@@ -421,6 +430,7 @@ _HANDLERS = {
     SEALED: SessionState._sealed,
     ACK: SessionState._ack,
     SUSPEND: SessionState._suspend,
+    OWN_KEY: SessionState._own_key,
     MANIFEST: SessionState._manifest,
     DONE: SessionState._done,
 }

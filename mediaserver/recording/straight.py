@@ -2,7 +2,8 @@
 """The loop over what the feed brings: the packets of known tracks go to them, everything else to `rest`. PURE.
 
 Nearly all of the recorder's work is in here, four thousand times a second with 24 participants. `mediaserver/native`
-has it in C (`straight.c`): there a packet that follows the one before is put in its place without a call of Python's.
+has it in C (`straight.c`): there a packet that follows the one before is put in its place, and a frame that begins
+nothing new into its part, without a call of Python's.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from mediaserver.recording import webm
 from mediaserver.recording.feed import (
     ARRIVAL,
     HEAD,
@@ -23,6 +25,7 @@ from mediaserver.recording.feed import (
 from mediaserver.recording.frames import FrameAssembler
 from mediaserver.recording.intake import JUMP_MS, Intake
 from mediaserver.recording.pictures import MAX_FRAME_BYTES, Pictures, Vp8Pictures
+from mediaserver.recording.segments import CONTINUOUS_MS, PART_MS, PICTURE_LAST_MS, Block, Cutter, Part
 from mediaserver.recording.timeline import EpochScale
 
 Rest = Callable[[Record, int], None]
@@ -62,12 +65,14 @@ _take: Callable[..., Any] = _python
 
 
 def use(module: Any | None) -> None:
-    """Take the loop of the compiled plane, or this one for None. Raises AttributeError, TypeError for another build."""
+    """Take the loop of the compiled plane and its clusters, or those here for None. Raises AttributeError, TypeError
+    for another build."""
     global _take
     if module is not None:
-        types = (Intake, FrameAssembler, Pictures, Vp8Pictures, EpochScale, Record)
-        bounds = (MAX_RECORD_BYTES, MAX_FRAME_BYTES, JUMP_MS)
-        module.bind_straight(types, FeedFault, {int(kind): kind for kind in Kind}, bounds)
+        types = (Intake, FrameAssembler, Pictures, Vp8Pictures, EpochScale, Record, Cutter, Part, Block)
+        bounds = (MAX_RECORD_BYTES, MAX_FRAME_BYTES, JUMP_MS, PART_MS, CONTINUOUS_MS, PICTURE_LAST_MS)
+        module.bind_straight(types, FeedFault, {int(kind): kind for kind in Kind}, bounds, webm.MAX_BLOCK_MS)
+    webm.use(module)
     _take = _python if module is None else module.take_straight
 
 

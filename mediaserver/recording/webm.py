@@ -11,9 +11,10 @@ times, so nothing may be trimmed at the start of a file, and the decoder's 6.5 m
 
 from __future__ import annotations
 
+import functools
 import struct
-from collections.abc import Iterable
-from typing import NamedTuple
+from collections.abc import Callable
+from typing import Any, NamedTuple
 
 from mediaserver.recording.segments import Block
 
@@ -52,8 +53,9 @@ CODEC_IDS = {"vp8": b"V_VP8", "vp9": b"V_VP9", "av1": b"V_AV1", "h264": b"V_MPEG
 """RFC 9559 section 27.6 and the codec mappings that it names. The last is not of WebM's part of Matroska."""
 
 
+@functools.lru_cache(maxsize=64)
 def header(media: Sound | Picture) -> bytes:
-    """Everything before the first cluster."""
+    """Everything before the first cluster. Each part has it at hand, and most of a track's parts have the same."""
     ebml = _element(
         0x1A45DFA3,
         _number(0x4286, 1)
@@ -71,8 +73,13 @@ def header(media: Sound | Picture) -> bytes:
     return ebml + b"\x18\x53\x80\x67" + _UNKNOWN_SIZE + info + tracks
 
 
-def cluster(start_ms: int, blocks: Iterable[Block]) -> bytes:
+def cluster(start_ms: int, blocks: list[Block]) -> bytes:
     """One cluster of whole frames. Raises ValueError when a block lies too far from `start_ms`."""
+    found: bytes = _cluster(start_ms, blocks)
+    return found
+
+
+def _python(start_ms: int, blocks: list[Block]) -> bytes:
     body = [b"", _number(0xE7, start_ms)]
     for pts_ms, keyframe, data in blocks:
         offset = pts_ms - start_ms
@@ -85,6 +92,15 @@ def cluster(start_ms: int, blocks: Iterable[Block]) -> bytes:
             body += (b"\xa3", _size(size), _BLOCK.pack(0x81, offset, flags), data)
     body[0] = _CLUSTER + _size(sum(map(len, body)))
     return b"".join(body)
+
+
+_cluster: Callable[..., Any] = _python
+
+
+def use(module: Any | None) -> None:
+    """Put clusters together in the compiled plane (`straight.c`), or here for None."""
+    global _cluster
+    _cluster = _python if module is None else module.pack_cluster
 
 
 def _track(media: Sound | Picture) -> bytes:

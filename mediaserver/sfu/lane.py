@@ -10,7 +10,8 @@ from typing import Any
 from mediaserver.sfu import activity, speakers, twcc
 from mediaserver.sfu.bandwidth.receiver import Receiver
 from mediaserver.sfu.nack import NackGenerator
-from mediaserver.sfu.outbox import Outgoing
+from mediaserver.sfu.outbox import Outbox, Outgoing
+from mediaserver.sfu.plane import Plane
 from mediaserver.sfu.ports import Port, Producer
 from mediaserver.sfu.tap import Tap
 from mediaserver.sfu.uplink import Uplink
@@ -19,10 +20,11 @@ from mediaserver.sfu.uplink import Uplink
 class Lane:
     """Of one transport. `room` holds `_now`; `flush` is called when something of a burst has to wait."""
 
-    __slots__ = ("flush", "port", "receivers", "room", "tap")
+    __slots__ = ("flush", "outbox", "port", "receivers", "room", "speakers", "tap")
 
-    def __init__(self, room: Any, port: Port, receivers: dict[str, Receiver], tap: Tap) -> None:
-        self.room, self.port, self.receivers, self.tap = room, port, receivers, tap
+    def __init__(self, room: Any, port: Port, receivers: dict[str, Receiver], plane: Plane) -> None:
+        self.room, self.port, self.receivers = room, port, receivers
+        self.tap, self.speakers, self.outbox = plane.tap, plane.speakers, plane.outbox
         self.flush: Callable[[], None] = lambda: None
 
 
@@ -46,6 +48,9 @@ def use(module: Any | None) -> None:
                 activity.Activity,
                 NackGenerator,
                 speakers.Voice,
+                speakers.Speakers,
+                Tap,
+                Outbox,
             ),
             twcc.MAX_PENDING,
             twcc.TICKS_PER_S,
@@ -53,6 +58,7 @@ def use(module: Any | None) -> None:
             speakers.ACTIVE_LEVEL,
             speakers.WINDOW_S,
             speakers.FALL_DB_PER_S,
+            speakers.TAKES_PLACE_DB,
         )
         module.bind_told(Lane, Port, Receiver)
         forward = module.forward_received

@@ -12,6 +12,8 @@ Outgoing = tuple[str, bytearray, bool]
 class Outbox:
     """Filled by the parts of a room, emptied by its owner after every call."""
 
+    __slots__ = ("events", "packets")
+
     def __init__(self) -> None:
         self.packets: list[Outgoing] = []
         self.events: list[Event] = []

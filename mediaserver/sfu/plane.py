@@ -20,7 +20,7 @@ class Plane:
     """Forwards packets between the ports of one room."""
 
     def __init__(self, outbox: Outbox, layers: Layers, speakers: Speakers, tap: Tap) -> None:
-        self._outbox, self._layers, self._speakers, self._tap = outbox, layers, speakers, tap
+        self.outbox, self.speakers, self.tap, self._layers = outbox, speakers, tap, layers
         self.gap = False
         """A packet showed that others are missing: asking for them should not wait for the next tick."""
 
@@ -111,7 +111,7 @@ class Plane:
         if producer.kind == "video":
             if stored.keyframe:
                 self._layers.before_keyframe(producer, uplink, stored)
-            forward(self._outbox.packets, uplink.downlinks, stored)
+            forward(self.outbox.packets, uplink.downlinks, stored)
             if stored.keyframe:
                 self._layers.begin(producer, uplink, stored, now)
         else:
@@ -119,19 +119,19 @@ class Plane:
         if stored.extended != uplink.highest:
             for downlink in uplink.downlinks:
                 if (again := downlink.again(stored)) is not None:
-                    self._outbox.packets.append((downlink.transport_id, again, False))
-        if self._tap.on:
-            self._tap.take(producer, uplink, stored, packet, now)
+                    self.outbox.packets.append((downlink.transport_id, again, False))
+        if self.tap.on:
+            self.tap.take(producer, uplink, stored, packet, now)
 
     def _sound(self, producer: Producer, uplink: Uplink, stored: Stored, level: int | None, now: float) -> None:
         if producer.voice is not None and level is not None:
-            if not self._speakers.heard(producer.voice, level, now):
+            if not self.speakers.heard(producer.voice, level, now):
                 producer.silent = True
                 return
             if producer.silent:
                 producer.silent = False
                 self._layers.restart(producer, uplink, now)
-        forward(self._outbox.packets, uplink.downlinks, stored)
+        forward(self.outbox.packets, uplink.downlinks, stored)
         if producer.pending:
             self._layers.begin(producer, uplink, stored, now)
 

@@ -5,6 +5,7 @@ section 9.2), and the counters of what could not be placed."""
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Any
 
 from mediaserver.rtp import codecs
 from mediaserver.rtp import packet as rtp
@@ -88,6 +89,8 @@ class Producer:
     began: float = 0.0
     recorded_packets: int = 0
     """Of the open epoch."""
+    tape: Any | None = None
+    """Where the compiled plane puts the open epoch's packets by itself; None where each is an event."""
 
 
 def make_producer(
@@ -145,7 +148,7 @@ class Port:
     next_twcc_at: float = 0.0
     next_report_at: float = 0.0
     turn: int = 0
-    """Which of the room's notes of when something is due to this transport counts: the newest."""
+    """Which note of the room's agenda counts: the newest."""
     dropped: dict[str, int] = field(default_factory=dict)
     view: View | None = None
     """What the receiver's page shows; None before its first word."""

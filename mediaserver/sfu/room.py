@@ -8,8 +8,6 @@ drain. What a peer sent wrong in signalling raises `PeerFault`; wrong packets ar
 
 from __future__ import annotations
 
-import heapq
-import itertools
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
@@ -19,6 +17,7 @@ from mediaserver.rtp import codecs, rtcp
 from mediaserver.rtp.clock import utc_from_ntp
 from mediaserver.rtp.transport_feedback import TransportFeedback
 from mediaserver.sfu import allowance, lane, tap
+from mediaserver.sfu.agenda import Agenda
 from mediaserver.sfu.bandwidth.control import Bandwidth
 from mediaserver.sfu.bandwidth.view import View
 from mediaserver.sfu.consumers import Consumers, describe
@@ -49,6 +48,8 @@ TICK_S = 0.01
 """How often due work is looked for while something is missing, waits, or is tried out."""
 CALM_TICK_S = 0.05
 """How often else: a wake-up costs more than most of what there is to do in it. Publishers get feedback as often."""
+RECORDED_TICK_S = 0.02
+"""How often a calm room that is recorded: what was recorded goes to the feed then, and dies with the process."""
 REVIEW_S = 0.1
 """How often layers, speakers and the recorded layer are looked at."""
 SOURCES: dict[str, Kind] = {"mic": "audio", "cam": "video", "screen": "video", "screen_audio": "audio"}
@@ -103,10 +104,7 @@ class Room:
         self._consumers = Consumers(self._layers, new_ssrc)
         self._reports = Reports(new_ssrc())
         self._bandwidth = Bandwidth(self._outbox, self._layers, self._producers, allocate=allocate)
-        self._due: list[tuple[float, int, Port]] = []
-        """A heap of the transports that are up, by when something is due to each; one that is not up any more, or has
-        come up again, is passed over when its time comes."""
-        self._turns = itertools.count()
+        self._agenda = Agenda()
         self._tick_at: float | None = None
         self._review_at = self._now = 0.0
         self._released: list[Outgoing] = []
@@ -154,7 +152,7 @@ class Room:
             raise PeerFault("transport_exists")
         port = Port(transport_id, peer_id, direction, only, peer.limit)
         peer.ports[transport_id] = self._ports[transport_id] = port
-        self._lanes[transport_id] = lane.Lane(self, port, self._bandwidth.receivers, self._tap)
+        self._lanes[transport_id] = lane.Lane(self, port, self._bandwidth.receivers, self._plane)
         port.receives_red = receives_red
         if direction == "recv":
             for producer in self._producers.values():
@@ -169,7 +167,7 @@ class Room:
         port.up = port.was_up = True
         self._now = now
         port.next_twcc_at = port.next_report_at = now
-        self._await(port, now)
+        self._agenda.wait(port, now)
         for downlink in port.downlinks.values():
             self._layers.attach(self._producers[downlink.producer_id], downlink, now)
         self._bandwidth.attach(port, now)
@@ -193,8 +191,7 @@ class Room:
             self._end_port(port)
 
     def _end_port(self, port: Port) -> None:
-        self._due = [entry for entry in self._due if entry[2] is not port]
-        heapq.heapify(self._due)
+        self._agenda.forget(port)
         self._ports.pop(port.transport_id, None)
         self._lanes.pop(port.transport_id, None)
         self._bandwidth.detach(port)
@@ -453,32 +450,23 @@ class Room:
             return
         self._now = now
         restless = False
-        due = []
-        while self._due and self._due[0][0] <= now:
-            _, turn, port = heapq.heappop(self._due)
-            if port.up and port.turn == turn:
-                due.append(port)
-        for port in due:
+        for port in self._agenda.due(now):
             if port.downlinks and (port.link.generous or now >= port.link.next_look_at):
                 self._repair(port, now)
             if port.direction == "send":
                 reports = self._reports.of_publisher(port, now)
-                self._await(port, now)
+                self._agenda.wait(port, now)
             else:
                 reports = self._reports.of_receiver(port, now)
                 restless = restless or port.link.generous
-                self._await(port, now if port.link.generous else min(port.link.next_look_at, port.next_report_at))
+                self._agenda.wait(port, now if port.link.generous else min(port.link.next_look_at, port.next_report_at))
             self._outbox.packets += [(port.transport_id, bytearray(data), True) for data in reports]
         if now >= self._review_at:
             self._review(now)
         self._released += self._bandwidth.tick(now)
         restless = restless or self._bandwidth.restless or not self._content()
-        self._tick_at = now + (TICK_S if restless else CALM_TICK_S) if self._due else None
-
-    def _await(self, port: Port, due_at: float) -> None:
-        """Something is due to this transport at that time."""
-        port.turn = next(self._turns)
-        heapq.heappush(self._due, (due_at, port.turn, port))
+        calm_s = RECORDED_TICK_S if self._tap.on else CALM_TICK_S
+        self._tick_at = now + (TICK_S if restless else calm_s) if self._agenda else None
 
     def _content(self) -> bool:
         """No publisher has to be asked for anything."""
@@ -524,6 +512,11 @@ class Room:
         """Turns the recording outputs on or off; each turn on opens new epochs."""
         self._tap.switch(on, list(self._producers.values()), now)
         self._hurry(now)
+
+    def tape(self, producer_id: str, tape: Any | None) -> None:
+        """Ordinary packets of the open epoch go onto this tape; None: each is an event. Unknown ids are ignored."""
+        if (producer := self._producers.get(producer_id)) is not None and producer.tapped is not None:
+            producer.tape = tape
 
     def request_keyframe(self, producer_id: str, now: float) -> None:
         """Asks the publisher for a key frame of what is recorded, through the throttle. Unknown ids and audio are

@@ -72,6 +72,8 @@ class Voice:
 class Speakers:
     """The microphones of one room."""
 
+    __slots__ = ("_audible", "_challenged_at", "_challenger", "_voices", "speaker", "top")
+
     def __init__(self, top: int = TOP) -> None:
         self.top = top
         self.speaker: str | None = None

@@ -29,6 +29,8 @@ Names = Callable[[str], tuple[str, str]]
 class Tap:
     """Recording outputs of one room."""
 
+    __slots__ = ("_names", "_outbox", "height", "on")
+
     def __init__(self, outbox: Outbox, names: Names, height: int = HEIGHT) -> None:
         self.on = False
         self.height = height
@@ -47,7 +49,7 @@ class Tap:
     def close(self, producer: Producer) -> None:
         """End the open epoch, if one is."""
         if producer.tapped is not None:
-            producer.tapped = None
+            producer.tapped = producer.tape = None
             self._outbox.events.append(RecordedTrackClosed(producer.producer_id))
 
     def take(self, producer: Producer, uplink: Uplink, stored: Stored, packet: bytes | bytearray, now: float) -> None:

@@ -21,6 +21,7 @@ from typing import Any
 
 import structlog
 
+from mediaserver.recording import ring as memory
 from mediaserver.recording.feed import (
     CONTROL_TRACK,
     FEED_VERSION,
@@ -39,14 +40,16 @@ from mediaserver.recording.ring import FeedRing
 
 log = structlog.get_logger(__name__)
 
-_SEND_BYTES = 256 << 10
-"""Handed to the kernel at once: one system call carries some hundred packets, a pass stays under a millisecond."""
+_SEND_BYTES = 128 << 10
+"""Handed to the kernel at once, between two turns of the loop: a hundred packets, 50 to 100 µs."""
 
 _SOCKET_BUFFER_BYTES = 1 << 20
 _EXPIRE_S = 1.0
 _GATHER_S = 0.02
 """So long packets are gathered before they are written: each write costs us a system call and wakes the recorder. The
 packets of 24 participants come four thousand times a second. A kill in between loses so much more."""
+_NEARLY = 0.9
+"""Ticks of rooms come as often as that, but not to the microsecond."""
 
 
 class FeedServer:
@@ -55,7 +58,7 @@ class FeedServer:
     def __init__(self, boot_id: str | None = None, ring: FeedRing | None = None) -> None:
         self.boot_id = boot_id or secrets.token_hex(8)
         self.on_keyframe_request: Callable[[int], None] | None = None
-        self._ring = ring or FeedRing()
+        self._ring = ring or memory.make()
         self._sessions: dict[str, tuple[int, str]] = {}
         self._tracks: dict[int, str] = {}
         self._recorded: set[int] = set()
@@ -64,8 +67,8 @@ class FeedServer:
         self._listener: socket.socket | None = None
         self._connection: _Connection | None = None
         self._timer: asyncio.TimerHandle | None = None
-        self._flush_wanted = False
-        self.packets = 0
+        self._flush_timer: asyncio.TimerHandle | None = None
+        self._flushed_at = 0.0
         self.connections = 0
 
     async def start(self, path: Path) -> None:
@@ -86,9 +89,9 @@ class FeedServer:
         """Stop listening and hang up. What the recorder has not taken is gone with the process."""
         if self._timer is not None:
             self._timer.cancel()
-        if self._connection is not None:
-            self._connection.flush()
-            self._drop_connection()
+        while self._connection is not None and self._connection.flush():
+            pass
+        self._drop_connection()
         if self._listener is not None:
             asyncio.get_running_loop().remove_reader(self._listener)
             self._listener.close()
@@ -102,7 +105,10 @@ class FeedServer:
             return
         self._sessions[session_id] = (order.version, order.recording)
         own = {number for number, session in self._tracks.items() if session == session_id}
-        self._recorded = self._recorded | own if order.recording == "on" else self._recorded - own
+        if order.recording == "on":
+            self._recorded |= own  # in its place: the compiled plane looks into it, too
+        else:
+            self._recorded -= own
         self._control(Kind.ORDER, asdict(order))
 
     def session_event(self, session: SessionRef, event_type: str, data: dict[str, Any], utc_ms: int) -> None:
@@ -127,9 +133,22 @@ class FeedServer:
         if track_number not in self._recorded:
             return
         self._ring.append_packet(track_number, packet, arrival_utc_us)
-        self.packets += 1
-        if not self._flush_wanted:
+        if self._flush_timer is None:
             self._flush_soon()
+
+    def tape(self, track_number: int, utc_offset_us: int) -> Any | None:
+        """Where the compiled plane puts packets of this track by itself, at its steady clock plus `utc_offset_us`; None
+        without it."""
+        return self._ring.tape(track_number, self._recorded, utc_offset_us)
+
+    def look(self) -> None:
+        """Write what was gathered. Each room asks for it at its ticks: a timer of our own would wake the process once
+        more, and what the compiled plane puts into the ring wakes nobody."""
+        connection = self._connection
+        if connection is None or connection.waiting or not self._ring.has_unsent:
+            return
+        if asyncio.get_running_loop().time() - self._flushed_at >= _GATHER_S * _NEARLY:
+            self._flush()
 
     def sender_report(self, track_number: int, ntp_seconds: float, rtp_timestamp: int, arrival_utc_us: int) -> None:
         """Keep the time pair of a Sender Report, from which the session clock is fitted."""
@@ -154,7 +173,7 @@ class FeedServer:
         return {
             "connected": int(self._connection is not None and self._connection.ready),
             "connections": self.connections,
-            "packets": self.packets,
+            "packets": self._ring.packets,
             "overflowed_packets": self._ring.overflowed_packets,
             "kept_bytes": self._ring.kept_bytes,
             "unsent_records": self._ring.unsent_records,
@@ -168,13 +187,15 @@ class FeedServer:
 
     def _flush_soon(self) -> None:
         """One write for all packets that come within _GATHER_S."""
-        if self._connection is not None and not self._flush_wanted:
-            self._flush_wanted = True
-            asyncio.get_running_loop().call_later(_GATHER_S, self._flush)
+        if self._connection is not None and self._flush_timer is None:
+            self._flush_timer = asyncio.get_running_loop().call_later(_GATHER_S, self._flush)
 
     def _flush(self) -> None:
-        self._flush_wanted = False
+        if self._flush_timer is not None:
+            self._flush_timer.cancel()
+            self._flush_timer = None
         if self._connection is not None:
+            self._flushed_at = asyncio.get_running_loop().time()
             self._connection.flush()
 
     def _expire(self) -> None:
@@ -231,10 +252,10 @@ class _Connection:
         self._ring = ring
         self._socket = connected
         self._reader = RecordReader()
-        self._pending = encode_json(
-            Kind.WELCOME, CONTROL_TRACK, 0, {"version": FEED_VERSION, "boot_id": server.boot_id}
-        )
-        self._waiting = False
+        welcome = {"version": FEED_VERSION, "boot_id": server.boot_id}
+        self._pending = memoryview(encode_json(Kind.WELCOME, CONTROL_TRACK, 0, welcome))
+        self.waiting = False
+        """The socket takes no more now, or there is more than one write; the loop will say when to go on."""
         self.ready = False
         self._loop = asyncio.get_running_loop()
         self._loop.add_reader(connected, self._readable)
@@ -245,30 +266,31 @@ class _Connection:
         self._loop.remove_writer(self._socket)
         self._socket.close()
 
-    def flush(self) -> None:
-        """Write what the socket takes; the rest waits until it is writable again."""
-        while self._pending or self._fill():
+    def flush(self) -> bool:
+        """Write what the socket takes of the next _SEND_BYTES, and the rest when it is writable again: media comes in
+        between. True when there is more that could be written now."""
+        if not self._pending and self.ready:
+            self._pending = memoryview(self._ring.take(_SEND_BYTES))
+        if self._pending:
             try:
                 sent = self._socket.send(self._pending)
             except BlockingIOError:
-                self._wait()
-                return
+                sent = 0
             except OSError as error:
                 self._server.connection_failed(self, str(error))
-                return
+                return False
             self._pending = self._pending[sent:]
-        if self._waiting:
-            self._waiting = False
+        taken, more = not self._pending, bool(self._pending) or (self.ready and self._ring.has_unsent)
+        if more:
+            self._wait()
+        elif self.waiting:
+            self.waiting = False
             self._loop.remove_writer(self._socket)
-
-    def _fill(self) -> bool:
-        if self.ready:
-            self._pending = self._ring.take(_SEND_BYTES)
-        return bool(self._pending)
+        return taken and more
 
     def _wait(self) -> None:
-        if not self._waiting:
-            self._waiting = True
+        if not self.waiting:
+            self.waiting = True
             self._loop.add_writer(self._socket, self.flush)
 
     def _readable(self) -> None:

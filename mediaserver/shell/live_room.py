@@ -10,13 +10,14 @@ from collections.abc import Callable, Iterable
 from typing import Any, Final
 
 from mediaserver.errors import PeerFault
-from mediaserver.recording.feed import SessionOrder, SessionRef, TrackInfo
+from mediaserver.recording.feed import SessionOrder, SessionRef
 from mediaserver.rtp import rtcp
 from mediaserver.sfu import events
 from mediaserver.sfu.bandwidth.view import Tile, View
 from mediaserver.sfu.room import Room
 from mediaserver.shell.client import Client
 from mediaserver.shell.feed_server import FeedServer
+from mediaserver.shell.room_feed import RoomFeed
 from mediaserver.shell.room_moderation import RoomModeration
 from mediaserver.shell.room_watch import RoomWatch
 from mediaserver.shell.transport import Hub, Transport
@@ -51,18 +52,17 @@ class LiveRoom:
         self.reference = SessionRef(order.county, order.session, order.room)
         self.recording: dict[str, Any] = {"state": "off", "since_utc_ms": int(utc * 1000), "reason": ""}
         self.clients: dict[str, Client] = {}
-        self._version = -1
+        self._version, self._own_key = -1, order.own_key
         self._hub, self._feed, self.publish, self._servers = hub, feed, publish, servers
         self.moderation = RoomModeration(self)
         self.watch = RoomWatch(self)
-        self._utc_offset_us = int((utc - now) * 1e6)
         self._room = Room(order.room, new_ssrc=_new_ssrc, wallclock_offset_s=utc - now)
         self._transports: dict[str, Transport] = {}
         self._renumberings: dict[str, Renumbering] = {}
         """By transport, of receivers that chose the numbers themselves (WHEP)."""
         self._unheard: set[str] = set()
         """Transports whose consent has run out."""
-        self._tracks: dict[str, int] = {}
+        self._tracks = RoomFeed(feed, self.reference, self._room, int((utc - now) * 1e6))
         self._timer: asyncio.TimerHandle | None = None
         self._timer_at = 0.0
         self._flush = self.flush
@@ -80,7 +80,7 @@ class LiveRoom:
     def _obey_recording(self, order: RoomOrder) -> None:
         if order.version < self._version:
             return
-        self._version = order.version
+        self._version, self._own_key = order.version, order.own_key
         if order.recording == self.recording["state"]:
             return
         utc_ms = self.utc_ms()
@@ -97,7 +97,8 @@ class LiveRoom:
         self.publish("recording", {"room": self.room_id, **self.recording})
 
     def _feed_order(self, order: RoomOrder, utc_ms: int) -> None:
-        self._feed.session_order(SessionOrder(self.reference, order.recording, order.version, utc_ms, order.reason))
+        facts = (order.recording, order.version, utc_ms, order.reason, order.own_key)
+        self._feed.session_order(SessionOrder(self.reference, *facts))
 
     def event(self, order: EventOrder) -> None:
         """Something for the record."""
@@ -118,9 +119,8 @@ class LiveRoom:
         """End the room for everybody."""
         if self.recording["state"] not in ("off", "stopped"):
             reference = self.reference
-            self._obey_recording(
-                RoomOrder(reference.county, reference.room, reference.session_id, "stopped", self._version + 1, reason)
-            )
+            names = (reference.county, reference.room, reference.session_id)
+            self._obey_recording(RoomOrder(*names, "stopped", self._version + 1, reason, own_key=self._own_key))
         self.moderation.close(reason)
         for client in list(self.clients.values()):
             client.notify("room_closed", {"reason": reason})
@@ -418,7 +418,7 @@ class LiveRoom:
         """The room's time. It runs evenly from the server's when the room was made: orders and packets are told on one
         clock, and nothing is recorded an hour off when somebody sets the server's.
         """
-        return self._utc_us(time.monotonic()) // 1_000
+        return self._tracks.utc_us(time.monotonic()) // 1_000
 
     # What time and packets do
 
@@ -448,25 +448,11 @@ class LiveRoom:
         self._take_reports()
         self._room.handle_timer(time.monotonic())
         self.flush()
+        self._feed.look()
 
     def _handle(self, event: events.Event) -> None:
-        match event:
-            case events.RecordedPacket():
-                track = self._tracks.get(event.producer_id)
-                if track is not None:
-                    self._feed.packet(track, event.packet, self._utc_us(event.arrival))
-            case events.RecordedReport():
-                track = self._tracks.get(event.producer_id)
-                if track is not None:
-                    self._feed.sender_report(track, event.ntp_seconds, event.rtp_timestamp, self._utc_us(event.arrival))
-            case events.RecordedTrackOpened():
-                self._tracks[event.producer_id] = self._feed.open_track(self.reference, _track_info(event.facts))
-            case events.RecordedTrackClosed():
-                track = self._tracks.pop(event.producer_id, None)
-                if track is not None:
-                    self._feed.close_track(track)
-            case _:
-                self._tell_pages(event)
+        if not self._tracks.take(event):
+            self._tell_pages(event)
 
     def _tell_pages(self, event: events.Event) -> None:
         match event:
@@ -493,11 +479,10 @@ class LiveRoom:
 
     def keyframe_for_track(self, track: int) -> bool:
         """The recorder needs a key frame; True when the track is this room's."""
-        for producer_id, number in self._tracks.items():
-            if number == track:
-                self._room.request_keyframe(producer_id, time.monotonic())
-                return True
-        return False
+        producer_id = self._tracks.producer_of(track)
+        if producer_id is not None:
+            self._room.request_keyframe(producer_id, time.monotonic())
+        return producer_id is not None
 
     def _look_after(self) -> None:
         """Notice peers that have gone silent."""
@@ -528,9 +513,6 @@ class LiveRoom:
                     self._room.transport_down(transport_id, now)
         self.flush()
 
-    def _utc_us(self, monotonic_s: float) -> int:
-        return int(monotonic_s * 1e6) + self._utc_offset_us
-
     def tell_all(self, kind: str, data: dict[str, Any], *, but: Client | None = None) -> None:
         """A note to every page in the room."""
         for client in self.clients.values():
@@ -560,23 +542,6 @@ class LiveRoom:
     def stats(self) -> dict[str, Any]:
         """Counters of every stream."""
         return self._room.stats(time.monotonic())
-
-
-def _track_info(facts: events.TrackFacts) -> TrackInfo:
-    return TrackInfo(
-        track_id=f"{facts.peer_id}-{facts.source}",
-        peer_id=facts.peer_id,
-        peer_name=facts.peer_name,
-        place=facts.place,
-        source=facts.source,
-        kind=facts.kind,
-        codec=facts.codec,  # type: ignore[arg-type]
-        clock_rate=facts.clock_rate,
-        payload_type=facts.payload_type,
-        ssrc=facts.ssrc,
-        cname=facts.peer_id,
-        extensions=facts.header_extension_ids,
-    )
 
 
 def _view(body: messages.View) -> View:

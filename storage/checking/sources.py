@@ -8,8 +8,9 @@ from functools import cached_property
 from pathlib import Path
 from typing import Protocol
 
-from storage.layout import manifest_key, session_folder, stamp_key
-from storage.objects import ObjectMissing, ObjectStore, StoreError
+from storage.keyed_format import MAGIC
+from storage.layout import manifest_key, own_key_key, session_folder, stamp_key
+from storage.objects import DigestMismatch, ObjectMissing, ObjectStore, StoreError
 from storage.timestamp import ANSWER_LIMIT_BYTES
 
 BLOCK_BYTES = 1 << 20
@@ -53,6 +54,9 @@ class Source(Protocol):
     def versions(self) -> set[str]:
         """Digests of the manifest as it was kept at the seal, where the store enforces no lock. Raises CannotCheck."""
 
+    def own_key(self) -> bool:
+        """True where what lies there is encrypted with the session's own key, and is opened. Raises CannotCheck."""
+
 
 def local_name(key: str) -> str:
     """Place of an object in an exported session: its key without county, `sessions` and session id."""
@@ -72,6 +76,7 @@ class StoreSource:
         self._folder = session_folder(county, session_id)
         self._manifest_key = manifest_key(county, session_id)
         self._stamp_key = stamp_key(county, session_id)
+        self._own_key_key = own_key_key(county, session_id)
         self.where = where
 
     def manifest(self) -> bytes:
@@ -81,6 +86,8 @@ class StoreSource:
             raise CannotCheck(
                 f"The store holds no manifest {self._manifest_key}: the session is unknown or not yet sealed."
             ) from None
+        except DigestMismatch as fault:
+            raise Differs(f"The manifest {fault}") from None
         except StoreError as error:
             raise CannotCheck(str(error)) from None
 
@@ -89,6 +96,8 @@ class StoreSource:
             return self._store.read_bytes(self._stamp_key, STAMP_LIMIT_BYTES)
         except ObjectMissing:
             return None
+        except DigestMismatch as fault:
+            raise Differs(f"The time stamp {fault}") from None
         except StoreError as error:
             raise CannotCheck(str(error)) from None
 
@@ -98,6 +107,8 @@ class StoreSource:
                 yield from reader
         except ObjectMissing:
             raise Differs(f"Segment {key} is missing from the store.") from None
+        except DigestMismatch as fault:
+            raise Differs(f"Segment {fault}") from None
         except StoreError as error:
             raise CannotCheck(str(error)) from None
 
@@ -115,6 +126,15 @@ class StoreSource:
             return versions_among(stat.key for stat in self._store.list(f"{self._folder}{VERSIONS}"))
         except StoreError as error:
             raise CannotCheck(str(error)) from None
+
+    def own_key(self) -> bool:
+        try:
+            self._store.stat(self._own_key_key)
+        except ObjectMissing:
+            return False
+        except StoreError as error:
+            raise CannotCheck(str(error)) from None
+        return True
 
 
 class FolderSource:
@@ -163,6 +183,9 @@ class FolderSource:
     def versions(self) -> set[str]:
         return versions_among(name for name in self._names if name.startswith(VERSIONS))
 
+    def own_key(self) -> bool:
+        return False  # an export holds plain bytes
+
     @cached_property
     def _names(self) -> list[str]:
         """Every file, looked up once: a long session has tens of thousands."""
@@ -176,7 +199,9 @@ def versions_among(names: Iterable[str]) -> set[str]:
 
 
 def limited(data: bytes, name: str) -> bytes:
-    """`data`, unless it is longer than any manifest. Raises CannotCheck."""
+    """A manifest from outside the store, unless it is longer than any or encrypted. Raises CannotCheck."""
+    if data.startswith(MAGIC):
+        raise CannotCheck(f"{name} is encrypted with the session's own key; open it first, as docs/format.md says.")
     if len(data) > MANIFEST_LIMIT_BYTES:
         raise CannotCheck(f"{name} is larger than {MANIFEST_LIMIT_BYTES >> 20} MiB, which no manifest is.")
     return data

@@ -109,6 +109,9 @@ class ZipSource:
     def versions(self) -> set[str]:
         return versions_among(name for name in self._entries if name.startswith(VERSIONS))
 
+    def own_key(self) -> bool:
+        return False  # an export holds plain bytes
+
     @contextmanager
     def _reading(self, name: str) -> Iterator[None]:
         try:

@@ -69,6 +69,7 @@ def examine(settings: Settings) -> Iterator[Finding]:
         ("copy", second_store),
         ("lock", lock),
         ("encryption", encryption),
+        ("recording key", recording_key),
         ("store exposure", store_exposure),
         *([] if settings.node_name else [("model", model)]),
         ("codecs", codecs),
@@ -339,6 +340,14 @@ def encryption(settings: Settings) -> Iterator[Finding]:
         "unreadable": ("fail", "the store cannot read what it encrypted; set s3_encryption = off, or use another."),
     }
     yield Finding("encryption", *said[found])
+
+
+def recording_key(settings: Settings) -> Iterator[Finding]:
+    """The installation's key, which opens the own keys of recordings."""
+    from storage.cli import doctor_keys
+
+    told = doctor_keys.recording_key(settings, running=running(settings))
+    yield from (Finding("recording key", *each) for each in told)
 
 
 def _log(settings: Settings) -> str:

@@ -16,9 +16,9 @@ from sqlalchemy.exc import SQLAlchemyError
 from storage.database.engine import sync_engine
 from storage.database.models import Session, Tombstone
 from storage.ids import is_id
-from storage.layout import KeyFault, manifest_key, parse_key, session_folder
+from storage.layout import KeyFault, manifest_key, own_key_key, parse_key, session_folder
 from storage.manifest import ManifestFault, from_bytes
-from storage.objects import ObjectStat, ObjectStore, StoreError, open_copy, open_store
+from storage.objects import DigestMismatch, KeyMissing, ObjectStat, ObjectStore, StoreError, open_copy, open_store
 from storage.objects.locking import MANIFEST_LIMIT_BYTES
 from storage.settings import Settings
 
@@ -123,7 +123,10 @@ class Reconciler:
             return
         try:
             made = from_bytes(self._store.read_bytes(key, MANIFEST_LIMIT_BYTES))
-        except ManifestFault as fault:
+        except KeyMissing as fault:
+            yield Finding("own_key_missing", session_id, f"cannot be opened: {fault}")
+            return
+        except (ManifestFault, DigestMismatch) as fault:
             yield Finding("manifest_unreadable", key, f"cannot be read: {fault}; run: videohome verify {session_id}")
             return
         listed = {segment.key: segment.bytes for track in made.tracks for segment in track.segments()}
@@ -142,7 +145,9 @@ class Reconciler:
             return
         folder = session_folder(self._settings.county, session_id)
         copied = {item.key: item.bytes for item in self._copy.list(folder)}
-        wanted = [key for key in found if key.startswith(f"{folder}tracks/") or key == f"{folder}manifest.json"]
+        county = self._settings.county
+        alone = (manifest_key(county, session_id), own_key_key(county, session_id))
+        wanted = [key for key in found if key.startswith(f"{folder}tracks/") or key in alone]
         missing = [key for key in wanted if copied.get(key) != found[key].bytes]
         if missing:
             sentence = f"{len(missing)} of {len(wanted)} objects are not, or not whole, on the second store."

@@ -162,6 +162,8 @@ def _content(made: Manifest, source: Source, segments: list[Segment], copy: Copy
     size = sum(segment.bytes for segment in segments)
     yield f"- Content: {size} bytes; size, SHA-256 and SM3 of every segment are those that were sealed."
     yield "- Nothing else lies among the recording's files."
+    if source.own_key():
+        yield "- It lies encrypted in the store; all of this was opened with the session's own key."
     checked = set() if copy is None else {NAME, *(file.name for file in copy.files)}
     if beside := [name for name in source.beside() if name not in checked]:
         names = ", ".join(beside[:SHOWN]) + (", …" if len(beside) > SHOWN else "")

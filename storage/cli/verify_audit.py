@@ -15,7 +15,7 @@ from storage.database.engine import sync_engine
 from storage.settings import Settings
 
 _TRIES = 3
-_NOTED = re.compile(r"^(\d{1,18}):([0-9a-f]{64})$")
+_NOTED = re.compile(r"(\d{1,18}):([0-9a-f]{64})")
 
 
 def run(settings: Settings, *, noted: str = "", console: Console | None = None) -> int:
@@ -39,7 +39,7 @@ def run(settings: Settings, *, noted: str = "", console: Console | None = None) 
 def _noted(text: str) -> Head | None:
     if not text:
         return None
-    found = _NOTED.match(text)
+    found = _NOTED.fullmatch(text)
     if found is None:
         raise ValueError(f"{text} is no end of an audit; it looks like 12:SHA-256.")
     return Head(int(found[1]), found[2])

@@ -38,7 +38,11 @@ class StoreRefused(StoreError):
 
 
 class DigestMismatch(StoreError):
-    """What the store holds is not what was put: the size or the digest read back differs."""
+    """What the store holds is not what was put: its size, its digest or its encryption differs."""
+
+
+class KeyMissing(StoreRefused):
+    """The session has a key of its own which cannot be had here. The text says what to do."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,13 +82,19 @@ EncryptionFound = Literal["encrypted", "refused", "ignored", "unreadable"]
 took the object and did not give it back."""
 
 
+class Readable(Protocol):
+    """What a put reads from. A read may give less than it was asked for, and nothing only at the end."""
+
+    def read(self, size: int = -1, /) -> builtins.bytes: ...
+
+
 class RangeReader(Protocol):
     """An open range of an object. Iterate or read; close it (or use `with`), it holds a connection."""
 
     bytes: int
     total_bytes: int
 
-    def read(self, size: int = -1) -> builtins.bytes: ...
+    def read(self, size: int = -1, /) -> builtins.bytes: ...
     def __iter__(self) -> Iterator[builtins.bytes]: ...
     def close(self) -> None: ...
     def __enter__(self) -> Self: ...
@@ -105,8 +115,8 @@ class ObjectStore(Protocol):
     def put_file(self, key: str, path: Path, sha256: str, content_type: str = "application/octet-stream") -> None:
         """Store a file (in pieces when it is large) with its digest as metadata. Raises OSError for the file."""
 
-    def put_stream(self, key: str, stream: RangeReader, size: int, sha256: str) -> None:
-        """Store what is read from an open range (of another store) with its digest as metadata."""
+    def put_stream(self, key: str, stream: Readable, size: int, sha256: str) -> None:
+        """Store `size` bytes that are read from somewhere (a range of another store) with this digest as metadata."""
 
     def put_bytes(self, key: str, data: bytes, content_type: str = "application/octet-stream") -> str:
         """Store bytes with their digest as metadata; returns the digest."""

@@ -37,7 +37,7 @@ from storage.objects.protocol import (
     ObjectLock,
     ObjectMissing,
     ObjectStat,
-    RangeReader,
+    Readable,
     StoreAway,
     StoreError,
     StoreRefused,
@@ -191,7 +191,7 @@ class S3Store:
             size = path.stat().st_size
             self._put(key, file, size, sha256, content_type)
 
-    def put_stream(self, key: str, stream: RangeReader, size: int, sha256: str) -> None:
+    def put_stream(self, key: str, stream: Readable, size: int, sha256: str) -> None:
         self._put(key, stream, size, sha256, "application/octet-stream")
 
     def put_bytes(self, key: str, data: bytes, content_type: str = "application/octet-stream") -> str:

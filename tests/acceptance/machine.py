@@ -8,16 +8,17 @@ import os
 import re
 import shutil
 import signal
-import socket
 import ssl
 import subprocess
 import sys
 import time
 import urllib.request
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+
+from tests.ports import free_port
 
 CHROMIUM = os.environ.get("VIDEOHOME_CHROMIUM", "/usr/bin/chromium")
 CHROMIUM_FLAGS = [
@@ -39,19 +40,6 @@ PROGRAMS = {
     # The store's process becomes `weed mini` as soon as it has its keys.
     "store": ["mini"],
 }
-
-
-def free_port() -> int:
-    """A port that is free for TCP and UDP at this moment."""
-    while True:
-        with closing(socket.socket()) as tcp, closing(socket.socket(socket.AF_INET, socket.SOCK_DGRAM)) as udp:
-            tcp.bind(("", 0))
-            port = int(tcp.getsockname()[1])
-            try:
-                udp.bind(("", port))
-            except OSError:
-                continue
-            return port
 
 
 class Server:

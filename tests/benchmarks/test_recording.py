@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from benchmarks.recording import cost, hours, lipsync, report
+from benchmarks.recording import alarms, cost, hours, lipsync, report
 from benchmarks.recording.__main__ import main
 from benchmarks.recording.streams import Sample, Stream
 from mediaserver.rtp import packet as rtp
@@ -100,7 +100,7 @@ def test_memory_is_held_against_what_it_was_after_ten_minutes(last_mb: float, fl
 
 @pytest.mark.parametrize(("with_ms", "wanted"), [(4.9, True), (5.0, False)])
 def test_what_recording_adds_to_forwarding(with_ms: float, wanted: bool) -> None:
-    rest = {"cpu": 0.2, "p50_ms": 1.0, "pps": 9000.0, "loss": 0.0}
+    rest = {"cpu": 0.2, "p50_ms": 1.0, "max_ms": 9.0, "late_p99_ms": 0.1, "pps": 9000.0, "loss": 0.0}
     runs = [{"recorded": False, "p99_ms": 3.0, **rest}, {"recorded": True, "p99_ms": with_ms, **rest}]
     assert met(report.forwarding(runs)[1]) == [wanted]
     assert report.forwarding(runs[:1])[1] == []
@@ -138,3 +138,12 @@ def test_lip_sync_is_decided_by_the_worst_and_nothing_heard_is_no_success(
     row: dict[str, Any] = dict.fromkeys(("worst_a_ms", "worst_b_ms", "peers_sounds_ms", "peers_pictures_ms"), 1.0)
     assert met(lipsync.targets([row, {**row, "worst_b_ms": worst, "peers_sounds_ms": between}])) == wanted
     assert met(lipsync.targets([row, {**row, "worst_a_ms": None}])) == [False, True]
+
+
+def test_an_alarm_that_did_not_come_or_came_late_is_missed() -> None:
+    run = {"fault": "camera_black", "source": "page", "within_s": 5.0, "page_s": 3.1, "webhook_s": 4.9}
+    rows, decided = alarms.summed([run, {**run, "page_s": 5.1, "webhook_s": 3.0}])
+    assert (rows[0]["page_slowest_s"], rows[0]["webhook_slowest_s"]) == (5.1, 4.9)
+    assert [one["met"] for one in decided] == [False, True]
+    _, decided = alarms.summed([{**run, "page_s": None}])
+    assert [(one["figure"], one["met"]) for one in decided] == [(None, False), (4.9, True)]

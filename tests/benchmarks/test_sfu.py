@@ -108,7 +108,7 @@ async def test_a_run_with_less_or_more_than_the_load_does_not_count(
         edge("begin")
         edge("end")
         names = ("p50_ms", "p99_ms", "max_ms", "generator_cpu", "samples", "nacks", "fewest_streams", "bad", "rtcp_in")
-        rest = dict.fromkeys((*names, "rtcp_out", "key_requests", "send_failed"), 0)
+        rest = dict.fromkeys((*names, "rtcp_out", "key_requests", "send_failed", "late_p99_ms"), 0)
         return {"received": came, "lost": 0, "seconds": 1.0, "sent": 200, "expected": came, **rest}
 
     monkeypatch.setattr(measuring, "make", lambda *_, **__: Server())

@@ -10,14 +10,13 @@ from __future__ import annotations
 import fcntl
 import os
 import shutil
-import socket
 import subprocess
-from contextlib import closing
 from pathlib import Path
 
 from storage.objects.protocol import StoreError
 from storage.objects.s3 import S3Store
 from tests.embedded_store import wait
+from tests.ports import free_port
 
 SOURCE = "github.com/minio/minio@latest"
 ACCESS_KEY, SECRET_KEY = "videohome-test", "only-for-this-test-run"
@@ -104,10 +103,3 @@ class MinioServer:
             self._process.kill()
             self._process.wait()
             self._process = None
-
-
-def free_port() -> int:
-    """A TCP port of loopback that nobody uses now."""
-    with closing(socket.socket()) as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])

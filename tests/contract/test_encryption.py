@@ -17,8 +17,9 @@ import pytest
 
 from storage.objects import StoreError
 from storage.objects.s3 import S3Store
-from tests.contract.minio_server import ACCESS_KEY, SECRET_KEY, MinioServer, NoMinio, free_port
+from tests.contract.minio_server import ACCESS_KEY, SECRET_KEY, MinioServer, NoMinio
 from tests.embedded_store import EmbeddedStore, wait
+from tests.ports import free_port
 
 PART_BYTES = 16 * 1024 * 1024
 KMS_KEY = "videohome:" + base64.b64encode(bytes(range(32))).decode()

@@ -13,9 +13,10 @@ from minio import Minio
 
 from storage.objects import LOCK_PROBES, LockMode, LockProbe, ObjectLock, ObjectMissing, StoreAway, StoreRefused
 from storage.objects.s3 import S3Store
-from tests.contract.minio_server import MinioServer, free_port
+from tests.contract.minio_server import MinioServer
 from tests.contract.test_object_store import Server, start
 from tests.embedded_store import wait
+from tests.ports import free_port
 
 DAY_MS = 86_400_000
 MODES: tuple[LockMode, ...] = ("governance", "compliance")

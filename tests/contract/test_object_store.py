@@ -13,8 +13,9 @@ import pytest
 
 from storage.objects import ObjectMissing, ObjectStore, StoreAway, StoreError, StoreRefused
 from storage.objects.s3 import S3Store
-from tests.contract.minio_server import MinioServer, NoMinio, free_port
+from tests.contract.minio_server import MinioServer, NoMinio
 from tests.embedded_store import EmbeddedStore
+from tests.ports import free_port
 
 PART_BYTES = 16 * 1024 * 1024
 Server = EmbeddedStore | MinioServer

@@ -32,12 +32,12 @@ SPEEDS_MS = (COMMIT_MS, 600, 1_800)
 async def cuts(folder: Path, seed: int, count: int) -> dict[str, int]:
     """Let the power fail so many times; what came of it, by word."""
     found: Counter[str] = Counter()
-    recordings = {every: await logged(folder / f"whole-{every}", every) for every in SPEEDS_MS}
+    kinds = [(every, own_key) for own_key in (False, True) for every in SPEEDS_MS]
+    recordings = [await logged(folder / f"whole-{every}-{own_key}", every, own_key=own_key) for every, own_key in kinds]
     for number in range(count):
-        every = SPEEDS_MS[number % len(SPEEDS_MS)]
         place = folder / str(number)
         try:
-            found[await cut(recordings[every], f"{seed}-{number}", place)] += 1
+            found[await cut(recordings[number % len(recordings)], f"{seed}-{number}", place)] += 1
         except AssertionError:
             traceback.print_exc()
             print(f"cut {number} of seed {seed} broke a promise", file=sys.stderr)
@@ -53,7 +53,7 @@ async def killed(folder: Path, seed: int, count: int) -> dict[str, int]:
         place = folder / f"kills-{number}"
         place.mkdir()
         try:
-            found["packets"] += await kills(place, seed + number, min(KILLS_EACH, count - number))
+            found["packets"] += await kills(place, seed + number // KILLS_EACH, min(KILLS_EACH, count - number))
             found["kills"] += min(KILLS_EACH, count - number)
         except AssertionError:
             traceback.print_exc()
@@ -71,13 +71,13 @@ async def programs_killed(folder: Path, seed: int, count: int) -> dict[str, Any]
         place.mkdir()
         wanted = min(programs.KILLS_EACH, count - number)
         try:
-            outcome = await programs.run(place, seed + number, wanted)
+            outcome = await programs.run(place, seed + number // programs.KILLS_EACH, wanted)
         except (AssertionError, OSError, TimeoutError) as error:
             traceback.print_exc()
             outcome = programs.Outcome([], [f"the call did not come to its end: {error!r}"])
         whole.add(outcome)
         for fault in outcome.faults:
-            print(f"call {number} of seed {seed}: {fault}", file=sys.stderr)
+            print(f"call {number // programs.KILLS_EACH} of seed {seed}: {fault}", file=sys.stderr)
         print(f"{len(whole.kills)} kills", file=sys.stderr, flush=True)
         shutil.rmtree(place, ignore_errors=True)
     found = whole.as_json()

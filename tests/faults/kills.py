@@ -15,12 +15,14 @@ KILLS_EACH = 10
 
 
 async def kills(folder: Path, seed: int, count: int) -> int:
-    """Kill a recorder so many times while it records. Returns the packets that were recorded, which is all of them.
+    """Kill a recorder so many times while it records, by an odd seed under a key of its own. Returns the packets that
+    were recorded, which is all of them.
 
     Raises AssertionError.
     """
     chance = random.Random(seed)
     studio = Studio(folder)
+    studio.own_key = seed % 2 == 1
     await studio.start_store()
     try:
         await studio.start()

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mediaserver.recorder import core
-from storage.layout import manifest_key
+from storage.layout import manifest_key, own_key_key
 from tests.faults.disk_log import Entry, LoggedDisk, after_power_cut
 from tests.faults.recording import (
     COMMIT_MS,
@@ -39,20 +39,22 @@ class Logged:
     entries: list[Entry]
     sent: dict[int, Sent]
     commit_every_ms: int
-    seal_key: bytes
+    secrets: dict[str, bytes]
+    own_key: bool
 
 
-async def logged(folder: Path, commit_every_ms: int = COMMIT_MS) -> Logged:
+async def logged(folder: Path, commit_every_ms: int = COMMIT_MS, *, own_key: bool = False) -> Logged:
     """Record once, and write down what happens on the disk. A slow disk takes more at a time, and less often."""
     settings = settings_of(folder)
     log = LoggedDisk(settings.spool_dir)
     store = FolderStore(folder / "objects", log=log)
-    script = await record(folder, store, log, commit_every_ms)
+    script = await record(folder, store, log, commit_every_ms, own_key=own_key)
     assert_nothing_left(folder)
-    made = assert_green(folder, store)
+    made = assert_green(folder, store, own_key=own_key)
     for number, name in TRACKS.items():
         assert packets_of(made, name) == script.sent[number].kept(script.numbers[number])
-    return Logged(log.entries, script.sent, commit_every_ms, (settings.secrets_dir / "seal.key").read_bytes())
+    secrets = {path.name: path.read_bytes() for path in settings.secrets_dir.iterdir()}
+    return Logged(log.entries, script.sent, commit_every_ms, secrets, own_key)
 
 
 async def cut(recording: Logged, seed: str, folder: Path) -> str:
@@ -63,7 +65,8 @@ async def cut(recording: Logged, seed: str, folder: Path) -> str:
     settings = settings_of(folder)
     settings.spool_dir.mkdir(parents=True)
     settings.secrets_dir.mkdir(parents=True)
-    (settings.secrets_dir / "seal.key").write_bytes(recording.seal_key)
+    for name, secret in recording.secrets.items():
+        (settings.secrets_dir / name).write_bytes(secret)
     after_power_cut(entries, chance, settings.spool_dir)
     store = FolderStore(folder / "objects")
     for entry in entries:
@@ -71,6 +74,8 @@ async def cut(recording: Logged, seed: str, folder: Path) -> str:
             key, data = entry.facts
             (store.folder / key).parent.mkdir(parents=True, exist_ok=True)
             (store.folder / key).write_bytes(data)
+    own_key = store.folder / own_key_key(COUNTY, SESSION)
+    first_key = own_key.read_bytes() if own_key.exists() else b""
     acknowledged = last(entries, "acknowledged")
     clock = Clock()
     clock.ms = 1_000_000
@@ -85,14 +90,15 @@ async def cut(recording: Logged, seed: str, folder: Path) -> str:
                 _check_loss(recording, entries, number, durable.get(number, 0), acknowledged.get(number, 0))
         recorder.welcome("boot-2")
         if not gone:  # web orders again what it has not yet seen sealed
-            Script(recorder, clock, None).order("stopped", version=99)
+            Script(recorder, clock, None, own_key=recording.own_key).order("stopped", version=99)
         await finish(recorder, clock)
         await recorder.close()
     assert_nothing_left(folder)
+    assert not first_key or own_key.read_bytes() == first_key, "a second key for what the first one opens"
     if not (store.folder / manifest_key(COUNTY, SESSION)).exists():
         assert not any(acknowledged.get(number) for number in TRACKS), "what was acknowledged is nowhere"
         return "nothing"
-    made = assert_green(folder, store)
+    made = assert_green(folder, store, own_key=recording.own_key)
     if live is not None and not gone:
         for number, name in TRACKS.items():
             expected = recording.sent[number].kept(durable.get(number, 0))

@@ -28,7 +28,7 @@ from storage import manifest
 from storage.cli import reconcile, verify, verify_audit
 from storage.database.engine import open_database
 from storage.database.upgrade import upgrade_database
-from storage.layout import manifest_key, session_folder
+from storage.layout import manifest_key, own_key_key, session_folder
 from storage.objects import open_store
 from tests.faults.numbered import NumberedTrack, Sent, numbers_in
 from tests.faults.speaker import Speaker
@@ -48,6 +48,7 @@ MARK_EVERY_S = 0.7
 KEPT_FILES = {"feed.json", "uploads.jsonl", "recorder.lock"}
 RECORDER_STARTS_MS = 3_000
 """So long after its start the recorder may not have taken yet what waited for it."""
+NEAR_MS = 6_000
 READY_WITHIN_S = 60.0
 SEALED_WITHIN_S = 120.0
 
@@ -105,9 +106,9 @@ class Outcome:
 
 
 @contextlib.asynccontextmanager
-async def household(folder: Path) -> AsyncIterator[House]:
-    """All four programs, each a process, and the pages' address."""
-    house = House(folder / "data", folder)
+async def household(folder: Path, *, own_key: bool) -> AsyncIterator[House]:
+    """All four programs, each a process, and the pages' address; recordings get keys of their own, or none."""
+    house = House(folder / "data", folder, recording_keys="all" if own_key else "off")
     house.settings.data_dir.mkdir(parents=True)
     upgrade_database(house.settings)
     database = open_database(house.settings)
@@ -142,13 +143,13 @@ async def all_answer(house: House) -> None:
 
 
 async def run(folder: Path, seed: int, count: int) -> Outcome:
-    """One recorded call of two people under so many kills."""
+    """One recorded call of two people under so many kills, by an odd seed under a key of its own."""
     chance = random.Random(seed)
     programs = [PROGRAMS[place % len(PROGRAMS)] for place in range(count)]
     chance.shuffle(programs)
     before_the_end = count - round(count * AFTER_THE_END)
     outcome, told = Outcome([]), Told()
-    async with household(folder) as house:
+    async with household(folder, own_key=seed % 2 == 1) as house:
         session_id, speakers = await _begin(house, chance)
         marking = asyncio.create_task(_mark(speakers[0].browser, session_id, told))
         for program in programs[:before_the_end]:
@@ -259,6 +260,10 @@ async def _hold(
     outcome.faults += await asyncio.to_thread(_programs_say, house, session_id)
     keys = {item.key for item in store.list(session_folder(county, session_id))}
     known = {segment.key for track in made.tracks for segment in track.segments()} | {manifest_key(county, session_id)}
+    if house.settings.recording_keys == "all":
+        own_key = own_key_key(county, session_id)
+        outcome.faults += [] if own_key in keys else ["it has no key of its own"]
+        known.add(own_key)
     outcome.faults += [f"in the store, but not listed: {key}" for key in sorted(keys - known)]
     outcome.faults += [f"left in the spool: {path}" for path in _spooled(house)]
     marks = Counter(event.data.get("label") for event in made.events if event.type == "marker")
@@ -347,7 +352,8 @@ class Ledger:
         for one in missing:
             span = next((o for o in outages if o[0] - PART_MS - EDGE_MS <= one.utc_ms <= o[2] + EDGE_MS), None)
             if span is None:
-                self._fault(f"packet {one.number}, sent at {one.utc_ms - self._origin:.0f} ms, is lost without reason")
+                at_ms = one.utc_ms - self._origin
+                self._fault(f"packet {one.number}, sent at {at_ms:.0f} ms, is lost without reason; {self._near(at_ms)}")
             elif span[0] == span[1] > one.utc_ms:
                 self._outcome.most_lost_ms = max(self._outcome.most_lost_ms, span[0] - one.utc_ms)
 
@@ -365,7 +371,21 @@ class Ledger:
         for one in missing:
             at_ms = one.utc_ms - self._origin
             if not any(gap.from_ms - EDGE_MS <= at_ms <= gap.to_ms + EDGE_MS for gap in self._gaps):
-                self._fault(f"packet {one.number}, sent at {at_ms:.0f} ms, is missing and in no gap")
+                near = self._near(at_ms)
+                self._fault(f"packet {one.number}, sent at {at_ms:.0f} ms, is missing and in no gap; {near}")
+
+    def _near(self, at_ms: float) -> str:
+        """What happened about that time, for whoever looks for the reason."""
+        span = at_ms - NEAR_MS, at_ms + NEAR_MS
+        gaps = [(g.from_ms, g.to_ms, g.cause) for g in self._gaps if g.to_ms > span[0] and g.from_ms < span[1]]
+        kills = [
+            (kill.program, round(kill.at_utc_ms - self._origin), round(kill.again_utc_ms - self._origin))
+            for kill in self._outcome.kills
+            if kill.again_utc_ms - self._origin > span[0] and kill.at_utc_ms - self._origin < span[1]
+        ]
+        joins = [round(at - self._origin) for at in self._joins if span[0] < at - self._origin < span[1]]
+        epochs = next((t.epochs for t in self._made.tracks if t.track_id == self._track_id), ())
+        return f"gaps {gaps}, kills {kills}, joins {joins}, epochs {[(e.start_ms, e.end_ms) for e in epochs]}"
 
     def _true(self, found: set[int]) -> None:
         """Whatever stands in the record as a gap is missing."""

@@ -20,7 +20,9 @@ from mediaserver.recorder import core
 from mediaserver.recording import feed
 from storage import disk, manifest, uploads
 from storage.cli.verify import run as verify_recording
-from storage.layout import manifest_key, session_folder
+from storage.keyed_format import MAGIC
+from storage.layout import manifest_key, own_key_key, session_folder
+from storage.objects.keyed import Elsewhere, KeyedStore, nowhere
 from storage.settings import Settings
 from tests.faults.disk_log import Entry, LoggedDisk
 from tests.faults.store import FolderStore
@@ -66,13 +68,18 @@ class Clock:
 def surroundings(store: FolderStore, clock: Clock, door: disk.Disk | None = None) -> Iterator[None]:
     """The recorder with this store, clock and disk."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(core, "open_store", lambda settings: store)
+        patch.setattr(core, "open_store", lambda settings, elsewhere: keyed(settings, store, elsewhere))
         patch.setattr(core, "_now_us", clock.now_us)
         patch.setattr(uploads, "RETRY_FIRST_S", 0.002)
         patch.setattr(uploads, "RETRY_LAST_S", 0.01)
         if door is not None:
             patch.setattr(disk, "door", door)
         yield
+
+
+def keyed(settings: Settings, store: FolderStore, elsewhere: Elsewhere = nowhere) -> KeyedStore:
+    """The door that everybody goes through."""
+    return KeyedStore(store, settings.secrets_dir, elsewhere)  # type: ignore[arg-type]
 
 
 def settings_of(folder: Path) -> Settings:
@@ -83,8 +90,8 @@ def settings_of(folder: Path) -> Settings:
 class Script:
     """One call of a microphone and a camera, with a pause in it."""
 
-    def __init__(self, recorder: core.Recorder, clock: Clock, log: LoggedDisk | None) -> None:
-        self.recorder, self.clock, self.log = recorder, clock, log
+    def __init__(self, recorder: core.Recorder, clock: Clock, log: LoggedDisk | None, *, own_key: bool = False) -> None:
+        self.recorder, self.clock, self.log, self.own_key = recorder, clock, log, own_key
         self.streams = {1: Stream("audio"), 2: Stream("video", ssrc=2)}
         self.sent = {1: Sent(), 2: Sent()}
         self.numbers: Counter[int] = Counter()
@@ -100,6 +107,7 @@ class Script:
         """What web orders."""
         self.version = version or self.version + 1
         facts = {"recording": recording, "version": self.version, "utc_ms": UTC_MS + self.clock.ms, "reason": ""}
+        facts["own_key"] = self.own_key
         body = {"session": feed.session_json(REFERENCE), **facts}
         self.take(feed.encode_json(feed.Kind.ORDER, feed.CONTROL_TRACK, next(self.control), body))
 
@@ -168,7 +176,14 @@ async def finish(recorder: core.Recorder, clock: Clock, rounds: int = 2_000) -> 
         assert await recorder.forget(SESSION)
 
 
-async def record(folder: Path, store: FolderStore, log: LoggedDisk | None = None, every_ms: int = COMMIT_MS) -> Script:
+async def record(
+    folder: Path,
+    store: FolderStore,
+    log: LoggedDisk | None = None,
+    every_ms: int = COMMIT_MS,
+    *,
+    own_key: bool = False,
+) -> Script:
     """One recording from beginning to end."""
     clock = Clock()
     settings = settings_of(folder)
@@ -179,7 +194,7 @@ async def record(folder: Path, store: FolderStore, log: LoggedDisk | None = None
             recorder.on_acknowledge = lambda numbers: log.note("acknowledged", dict(numbers))
         recorder.start()
         recorder.welcome("boot-1")
-        script = Script(recorder, clock, log)
+        script = Script(recorder, clock, log, own_key=own_key)
         await script.play(every_ms)
         await finish(recorder, clock)
         await recorder.close()
@@ -195,12 +210,18 @@ def assert_nothing_left(folder: Path) -> None:
     assert sessions == [], sessions
 
 
-def assert_green(folder: Path, store: FolderStore) -> manifest.Manifest:
-    """The stored recording verifies; returns its manifest."""
-    place = store.folder / session_folder(COUNTY, SESSION)
-    out = io.StringIO()
-    assert verify_recording(settings_of(folder), str(place), console=Console(file=out, width=300)) == 0, out.getvalue()
-    return manifest.from_bytes((store.folder / manifest_key(COUNTY, SESSION)).read_bytes())
+def assert_green(folder: Path, store: FolderStore, *, own_key: bool = False) -> manifest.Manifest:
+    """The stored recording verifies, and is encrypted where it has a key of its own; returns its manifest."""
+    settings, out = settings_of(folder), io.StringIO()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("storage.cli.verify.open_store", lambda settings: keyed(settings, store))
+        status = verify_recording(settings, SESSION, console=Console(file=out, width=300))
+    assert status == 0, out.getvalue()
+    stored = {item.key: store.read_bytes(item.key) for item in store.list(session_folder(COUNTY, SESSION))}
+    assert (own_key_key(COUNTY, SESSION) in stored) == own_key
+    for key, data in stored.items():
+        assert data.startswith(MAGIC) == (own_key and key != own_key_key(COUNTY, SESSION)), key
+    return manifest.from_bytes(keyed(settings, store).read_bytes(manifest_key(COUNTY, SESSION)))
 
 
 def packets_of(made: manifest.Manifest, track_id: str) -> int:

@@ -16,20 +16,22 @@ from tests.faults.recording import COMMIT_MS, assert_green, assert_nothing_left,
 from tests.faults.store import FAULTS, FolderStore
 
 
+@pytest.mark.parametrize("own_key", [False, True])
 @pytest.mark.parametrize("commit_every_ms", [COMMIT_MS, 1_800])
-async def test_the_power_fails_at_any_moment(tmp_path: Path, commit_every_ms: int) -> None:
-    recording = await logged(tmp_path / "whole", commit_every_ms)
+async def test_the_power_fails_at_any_moment(tmp_path: Path, commit_every_ms: int, own_key: bool) -> None:
+    recording = await logged(tmp_path / "whole", commit_every_ms, own_key=own_key)
     found = {await cut(recording, f"{commit_every_ms}-{seed}", tmp_path / str(seed)) for seed in range(10)}
     assert "recovered" in found
 
 
+@pytest.mark.parametrize("own_key", [False, True])
 @pytest.mark.parametrize("fault", FAULTS)
-async def test_a_store_that_does_wrong_costs_nothing(tmp_path: Path, fault: str) -> None:
+async def test_a_store_that_does_wrong_costs_nothing(tmp_path: Path, fault: str, own_key: bool) -> None:
     store = FolderStore(tmp_path / "objects", fault=fault, seed=3)
-    script = await record(tmp_path, store)
+    script = await record(tmp_path, store, own_key=own_key)
     assert store.faults > 0
     assert_nothing_left(tmp_path)
-    made = assert_green(tmp_path, store)
+    made = assert_green(tmp_path, store, own_key=own_key)
     assert made.complete
     for number, name in TRACKS.items():
         assert packets_of(made, name) == script.sent[number].kept(script.numbers[number])

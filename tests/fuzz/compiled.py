@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from typing import Any
 
-from mediaserver.recording import feed, straight
+from mediaserver.recording import feed, ring, straight
 from mediaserver.recording.intake import Intake
 from mediaserver.rtp import packet as rtp
 from mediaserver.rtp import rtcp, transport_feedback
@@ -19,8 +19,9 @@ from mediaserver.shell.media_port import MAX_DATAGRAM_BYTES
 from mediaserver.shell.native_port import NativePort
 from tests.fuzz.mutation import mutated_bytes
 from tests.fuzz.targets import FEEDBACK, RTCP, RTP, STUN, VP8
+from tests.mediaserver.recording.test_ring import Life, Pair
 from tests.mediaserver.sfu.test_intake import LARGE_IDS, SMALL_IDS, fields, producer
-from tests.mediaserver.sfu.test_relay import Publisher, begun
+from tests.mediaserver.sfu.test_relay import OTHER, Publisher, Recorder, begun
 from tests.mediaserver.shell.test_planes import keys
 
 AT_ONCE = 70
@@ -141,15 +142,21 @@ def store_packet(chance: random.Random) -> bytes:
 
 
 def forward_packet(chance: random.Random) -> bytes:
-    """A room that is not recorded takes broken packets among good ones, of which most go C's own way."""
+    """A room takes broken packets among good ones, of which most go C's own way; some rooms are recorded."""
     room, publisher, now, said = begun(), Publisher(chance.randrange(1 << 30)), 1.3, b""
+    recorder = Recorder(room, ring.make())
+    room.record(chance.random() < 0.7, now)
     for _ in range(30):
         now += chance.choice((0.0, 0.005, 0.02))
         data = publisher.packet(now)
         if chance.random() < 0.4:
             data = mutated_bytes(chance, [data, *RTP])
         said += data
-        room.receive_rtp("a-send", bytearray(data) if chance.random() < 0.5 else data, now)
+        sender = "d-send" if publisher.ssrc == OTHER else "a-send"
+        room.receive_rtp(sender, bytearray(data) if chance.random() < 0.5 else data, now)
+        if chance.random() < 0.05:
+            room.record(chance.random() < 0.7, now)
+        recorder.sees(room.drain_events())
         for _transport, packet, is_rtcp in room.drain_packets():
             assert is_rtcp or rtp.read_header(packet)
     room.stats(now)
@@ -223,10 +230,19 @@ def take_feed(chance: random.Random) -> bytes:
     return data
 
 
+def keep_records(chance: random.Random) -> bytes:
+    """The feed's memory lives as Python's does."""
+    life = Life(chance, Pair(chance.choice((2_000_000, 1 << 60)), chance.choice((2_500, 16 << 20))))
+    for _ in range(60):
+        life.step()
+    return b""
+
+
 def targets(first: Door, second: Door) -> dict[str, Callable[[random.Random], bytes]]:
     """All that meet the compiled plane alone; the two doors have keys of different suites."""
     return {
         "receive_gcm": first.receive, "send_gcm": first.send, "receive_cm": second.receive, "send_cm": second.send,
         "store_packet": store_packet, "read_feedback": read_feedback, "take_feed": take_feed,
-        "forward_packet": forward_packet, "take_told": lambda chance: take_told(first.port._native, chance),
+        "forward_packet": forward_packet, "keep_records": keep_records,
+        "take_told": lambda chance: take_told(first.port._native, chance),
     }  # fmt: skip

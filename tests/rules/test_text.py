@@ -17,6 +17,7 @@ MARKS = re.compile(r"\b(TODO|FIXME|XXX|HACK)\b")
 PURE_TESTS = (
     "mediaserver/rtp", "mediaserver/sfu", "mediaserver/recording", "mediaserver/signalling", "web/casework", "sim",
     "transcribe/test_lines.py", "transcribe/test_guards.py", "storage/test_seal.py", "storage/test_custody.py",
+    "storage/test_keyed_format.py",
 )  # fmt: skip
 CLOCKS = {"time", "asyncio", "threading", "socket", "subprocess"}
 

@@ -10,7 +10,7 @@ from mediaserver.rtp import codecs, rtcp
 from mediaserver.rtp import packet as rtp
 from mediaserver.sfu.events import Event
 from mediaserver.sfu.room import Room
-from tests.sim.network import Link
+from tests.sim.network import Link, Sealed
 
 STEP_S = 0.005
 IDS = {codecs.MID_URI: 4, codecs.TRANSPORT_CC_URI: 3, codecs.AUDIO_LEVEL_URI: 12, codecs.RID_URI: 10}
@@ -55,6 +55,7 @@ class Call:
         self.room = Room("r", new_ssrc=lambda: next(ssrcs), wallclock_offset_s=1_700_000_000.0)
         self.up, self.down = up, down
         self.back_up, self.back_down = Link(up.seed + 1, delay_s=up.delay_s), Link(down.seed + 1, delay_s=down.delay_s)
+        self._sealed = Sealed()
         self.now = 100.0
         self.sequence = first_sequence
         self.wide = 65_400
@@ -138,6 +139,7 @@ class Call:
                 assert is_rtcp
                 self.back_up.send(bytes(packet), self.now)
             elif not is_rtcp:
+                self._sealed.leaves(bytes(packet))
                 self.down.send(bytes(packet), self.now)
         for packet in self.back_up.due(self.now):
             self._publisher_hears(packet)

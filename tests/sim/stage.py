@@ -16,7 +16,7 @@ from mediaserver.sfu.room import Room
 from tests.sim.call import STEP_S
 from tests.sim.decoder import Decoder
 from tests.sim.encoder import MID_EXTENSION, RID_EXTENSION, WIDE_EXTENSION, Layer
-from tests.sim.network import Link
+from tests.sim.network import Link, Sealed
 
 IDS = {
     codecs.MID_URI: MID_EXTENSION,
@@ -55,6 +55,7 @@ class Viewer:
     consumer: dict[str, Any] = field(default_factory=dict)
     last_pli: float = 0.0
     gave_up: set[int] = field(default_factory=set)
+    sealed: Sealed = field(default_factory=Sealed)
 
     def gets(self, packet: bytes, now: float) -> None:
         """A packet arrived."""
@@ -216,6 +217,7 @@ class Stage:
                 self.back.send(bytes(packet_out), self.now)
             elif not is_rtcp:
                 viewer = next(v for v in self.viewers if transport == f"{v.peer_id}-recv")
+                viewer.sealed.leaves(bytes(packet_out))
                 viewer.down.send(bytes(packet_out), self.now)
         for packet in self.back.due(self.now):
             self._hears(packet)

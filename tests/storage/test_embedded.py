@@ -29,7 +29,7 @@ def test_every_door_but_s3_is_locked(store: EmbeddedStore) -> None:
     findings = exposure(store.settings)
     assert [finding for finding in findings if not finding[1]] == []
     assert len(findings) == 11
-    access = open_store(store.settings)
+    access = store.opened()
     stranger = S3Store(access.endpoint, "stranger", "wrong-key", store.settings.s3_bucket, secure=False)
     with pytest.raises(StoreRefused):
         stranger.put_bytes("a", b"b")

@@ -8,6 +8,7 @@ import re
 import shutil
 import subprocess
 import sys
+from collections.abc import Callable
 from dataclasses import fields
 from pathlib import Path
 
@@ -15,17 +16,21 @@ import pytest
 
 from storage import manifest, seal
 from storage.integrity_code import integrity_code
+from storage.layout import session_folder
+from storage.objects import KeyedStore
+from storage.own_keys import new_own_key
 from storage.timestamp import question
+from tests.faults.store import FolderStore
 from tests.storage.authority import Authority
-from tests.storage.exported import Change, export, flip_bit, last_removed_everywhere, remove, unlisted
+from tests.storage.exported import SESSION, Change, export, flip_bit, last_removed_everywhere, remove, unlisted
 
+COUNTY = "default"
 PAGE = (Path(__file__).parents[2] / "docs" / "format.md").read_text("utf-8")
 
 
-def program(language: str) -> str:
-    """The page's program in that language."""
-    (found,) = re.findall(rf"```{language}\n(.*?)```", PAGE, re.S)
-    return str(found)
+def program(language: str, number: int = 0) -> str:
+    """The page's program in that language, by its place there."""
+    return str(re.findall(rf"```{language}\n(.*?)```", PAGE, re.S)[number])
 
 
 @pytest.fixture
@@ -56,6 +61,55 @@ def test_the_python_program_finds_what_was_changed(folder: Path, change: Change,
     change(folder)
     found = python(folder)
     assert found.returncode == 1 and words in found.stderr
+
+
+@pytest.fixture
+def bucket(folder: Path, tmp_path: Path) -> Path:
+    """The same recording as it lies in a store under a key of its own, below this folder."""
+    names, made = session_folder(COUNTY, SESSION), tmp_path / "bucket"
+    store = KeyedStore(FolderStore(made), tmp_path / "secrets")  # type: ignore[arg-type]
+    key = new_own_key(tmp_path / "secrets", SESSION, may_make=True).encode()
+    store.put_bytes(f"{names}own-key.json", key)
+    (folder / "empty").touch()
+    (folder / "large").write_bytes(bytes(range(256)) * 1024)
+    for path in folder.rglob("*"):
+        if path.is_file():
+            name = path.relative_to(folder).as_posix()
+            store.put_file(names + name, path, hashlib.sha256(path.read_bytes()).hexdigest())
+    return made
+
+
+def open_bucket(bucket: Path) -> subprocess.CompletedProcess[str]:
+    arguments = ["../secrets/recording.key", f"{COUNTY}/sessions/{SESSION}", "../opened"]
+    command = [sys.executable, "-c", program("python", 1), *arguments]
+    return subprocess.run(command, cwd=bucket, capture_output=True, text=True)
+
+
+def test_the_second_python_program_opens_what_has_a_key_of_its_own(bucket: Path, folder: Path, tmp_path: Path) -> None:
+    done = open_bucket(bucket)
+    assert done.returncode == 0, done.stderr
+    opened = tmp_path / "opened"
+    for path in folder.rglob("*"):
+        assert path.is_dir() or (opened / path.relative_to(folder)).read_bytes() == path.read_bytes()
+    assert len(list(opened.rglob("*"))) == len(list(folder.rglob("*")))
+    assert python(opened).stdout.startswith("good; integrity code")
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (lambda path: path.write_bytes(path.read_bytes()[:-1] + b"x"), "InvalidTag"),
+        (lambda path: path.write_bytes(b"plain, and long enough to have a header of that length"), "is not encrypted"),
+        (lambda path: path.with_name("own-key.json").write_bytes(b"{}"), "KeyError"),
+        (lambda path: path.rename(path.with_name("other")), "InvalidTag"),
+    ],
+)
+def test_the_second_python_program_finds_what_was_changed(
+    bucket: Path, change: Callable[[Path], object], words: str
+) -> None:
+    change(bucket / session_folder(COUNTY, SESSION) / "manifest.json")
+    done = open_bucket(bucket)
+    assert done.returncode == 1 and words in done.stderr, done.stderr
 
 
 def test_the_shell_program_checks_signature_and_time_stamp(folder: Path, tmp_path: Path) -> None:

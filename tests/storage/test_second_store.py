@@ -146,5 +146,5 @@ def test_the_second_store_is_the_one_in_the_settings(server: EmbeddedStore, tmp_
     assert second is not None
     second.ensure_bucket()
     second.probe()
-    assert [store.bucket for store in open_stores(settings)] == ["videohome", names["s3_copy_bucket"]]
-    assert open_store(settings).bucket == "videohome"
+    assert [store.inner.bucket for store in open_stores(settings)] == ["videohome", names["s3_copy_bucket"]]
+    assert open_store(settings).inner.bucket == "videohome"

@@ -3,15 +3,35 @@
 
 from __future__ import annotations
 
+import os
 import shutil
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
 
 from storage.database.upgrade import upgrade_database
 from storage.settings import Settings
+from tests.postgres import Cluster
 from tests.web.front import Clock, Front, start_front
+
+ON_POSTGRESQL = os.environ.get("VIDEOHOME_TEST_DATABASE") == "postgresql"
+"""All of these tests can be run on either kind of database (docs/testing.md)."""
+
+
+@pytest.fixture(scope="session")
+def cluster() -> Iterator[Cluster]:
+    running = Cluster()
+    yield running
+    running.stop()
+
+
+@pytest.fixture(autouse=True)
+def database(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A PostgreSQL of each test's own where these are wanted, for this process and the programs that it starts."""
+    if ON_POSTGRESQL:
+        running: Cluster = request.getfixturevalue("cluster")
+        monkeypatch.setenv("VIDEOHOME_DATABASE_URL", running.database(like=running.migrated()))
 
 
 @pytest.fixture

@@ -7,7 +7,6 @@ import json
 import os
 import signal
 import socket
-import sqlite3
 import ssl
 import subprocess
 import sys
@@ -19,7 +18,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy import text
 
+from storage.database.engine import sync_engine
 from storage.database.upgrade import upgrade_database
 from storage.settings import Settings
 from web.accounts.passwords import hash_now
@@ -38,6 +39,14 @@ def run(settings: dict[str, str], *arguments: str) -> subprocess.CompletedProces
         timeout=60,
         check=False,
     )
+
+
+def change(settings: Settings, statement: str) -> None:
+    """Whatever the database is, behind the program's back."""
+    engine = sync_engine(settings)
+    with engine.begin() as link:
+        link.execute(text(statement))
+    engine.dispose()
 
 
 @pytest.fixture
@@ -65,10 +74,9 @@ def test_the_password_is_told_once(environment: dict[str, str]) -> None:
 
 def test_a_newer_database_is_one_sentence(environment: dict[str, str]) -> None:
     run(environment, "web.first_admin")
-    file = Path(environment["VIDEOHOME_DATA_DIR"]) / "db" / "videohome.sqlite"
-    with closing(sqlite3.connect(file)) as link:
-        link.execute("UPDATE alembic_version SET version_num = '9999'")
-        link.commit()
+    change(
+        Settings(data_dir=Path(environment["VIDEOHOME_DATA_DIR"])), "UPDATE alembic_version SET version_num = '9999'"
+    )
     for program in ("web.first_admin", "web"):
         refused = run(environment, program)
         assert refused.returncode != 0
@@ -88,16 +96,15 @@ def test_an_installation_without_administrator_gets_one_again(tmp_path: Path, st
     first = ensure_administrator(settings, 1)
     assert first is not None
     assert ensure_administrator(settings, 2) is None
-    change = {"demoted": "role = 'clerk'", "disabled": "active = 0", "none": "county = 'elsewhere'"}[state]
-    with closing(sqlite3.connect(tmp_path / "db" / "videohome.sqlite")) as link:
-        link.execute(f"UPDATE account SET {change}")
-        link.commit()
+    made = {"demoted": "role = 'clerk'", "disabled": "active = false", "none": "county = 'elsewhere'"}[state]
+    change(settings, f"UPDATE account SET {made}")
     second = ensure_administrator(settings, 3)
     assert second not in (None, first)
-    with closing(sqlite3.connect(tmp_path / "db" / "videohome.sqlite")) as link:
-        rows = link.execute(
-            "SELECT username, role, active, must_change_password, password_hash FROM account WHERE county = 'default'"
-        ).fetchall()
+    wanted = "SELECT username, role, active, must_change_password, password_hash FROM account WHERE county = 'default'"
+    engine = sync_engine(settings)
+    with engine.connect() as link:
+        rows = link.execute(text(wanted)).fetchall()
+    engine.dispose()
     [(username, role, active, must_change, hashed)] = rows
     assert (username, role, active, must_change) == ("admin", "administrator", 1, 1)
     assert hashed.startswith("$argon2id$") and hashed != hash_now(second)

@@ -22,7 +22,7 @@ import av
 
 from storage import layout, manifest
 from storage.files import digests_of_file
-from storage.objects import ObjectMissing, ObjectStore, StoreAway, StoreError, open_store
+from storage.objects import DigestMismatch, KeyMissing, ObjectMissing, ObjectStore, StoreAway, StoreError, open_store
 from storage.settings import Settings
 from transcribe.derive import film
 from transcribe.derive.captions import DEFAULT_LANGUAGE, Captions
@@ -101,6 +101,10 @@ class StoreReader:
         except StoreAway as error:
             self._store = None  # the embedded store may come back at another port
             raise StoreAwayFault(str(error)) from error
+        except DigestMismatch as error:
+            raise TranscriptFault("segment_damaged", str(error)) from error
+        except KeyMissing as error:
+            raise TranscriptFault("recording_key_missing", str(error)) from error
         except StoreError as error:
             raise TranscriptFault("store_refused", str(error)) from error
 

@@ -15,7 +15,7 @@ from aiohttp_pydantic.oas.typing import r200
 
 from storage.layout import segment_key
 from storage.manifest import Segment
-from storage.objects import ObjectMissing, StoreAway, StoreError
+from storage.objects import DigestMismatch, KeyMissing, ObjectMissing, StoreAway, StoreError
 from web.api.byte_range import Unsatisfiable, chosen
 from web.api.core import CALLER, COUNTERS, DATABASE, SIGNED_IN, ApiFault, open_to
 from web.api.session_shapes import SessionId
@@ -44,6 +44,12 @@ def needing_store() -> Iterator[None]:
         raise ApiFault(404, "record_missing") from None
     except RecordDamaged:
         raise ApiFault(500, "record_damaged") from None
+    except DigestMismatch as fault:
+        log.error("record_damaged", reason=str(fault))
+        raise ApiFault(500, "record_damaged") from None
+    except KeyMissing as error:
+        log.error("recording_key_missing", reason=str(error))
+        raise ApiFault(500, "recording_key_missing") from None
     except StoreError as error:
         log.error("store_refused", reason=str(error))
         raise ApiFault(500, "store_refused") from None
@@ -56,7 +62,7 @@ class PlaybackView(SessionApiView):
 
     async def get(self, session_id: SessionId, /) -> r200[dict[str, Any]]:
         """Tracks, segments, gaps and events of the sealed recording: recording_not_ready {state}, store_away,
-        record_missing, record_damaged, recording_expired.
+        record_missing, record_damaged, recording_key_missing, recording_expired.
         """
         rows = await self.rows(session_id)
         async with self.database.read() as db:

@@ -16,7 +16,6 @@ from web.casework.sessions import SessionState
 from web.casework.visibility import JOINING_ROLES, may_see
 from web.media.mediaserver_link import MediaAway, MediaRefused
 from web.media.relay import CLOSE_ENDED, CLOSE_RESTART, CLOSE_TRY_LATER, CLOSE_UNKNOWN_ROOM
-from web.sessions.delivery import room_order
 from web.sessions.live import TooManyPages
 from web.sessions.rows import load_one
 from web.sessions.running import RUNNING
@@ -51,7 +50,7 @@ async def signalling(request: web.Request) -> web.StreamResponse:
         return await _refuse(request, page, CLOSE_ENDED, "session_ended")
     try:
         # After a restart of the mediaserver the page may be back before our own link is.
-        await running.media.put_room(room_order(rows.session))
+        await running.media.put_room(running.delivery.room_order(rows.session))
         media = await running.media.signalling(session_id)
     except (MediaAway, MediaRefused):
         return await _refuse(request, page, CLOSE_RESTART, "media_away")

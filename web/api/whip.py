@@ -18,7 +18,6 @@ from storage.access import AccessDenied, DoorToken, verify_door_token
 from web.api.core import COUNTERS, EVERYONE, SETTINGS, ApiFault
 from web.casework.refusal import Refused
 from web.media.mediaserver_link import MediaAway, MediaRefused
-from web.sessions.delivery import room_order
 from web.sessions.running import RUNNING
 
 SDP_TYPE: Final = "application/sdp"
@@ -100,7 +99,7 @@ async def passed_through(request: web.Request) -> web.Response:
     try:
         if request.method == hdrs.METH_POST:
             # After a restart of the mediaserver an encoder may be back before our own link is.
-            await running.media.put_room(room_order(rows.session))
+            await running.media.put_room(running.delivery.room_order(rows.session))
         status, answered, text = await running.media.door(
             token.room, request.method, request.rel_url.raw_path, headers, body
         )

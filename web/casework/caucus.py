@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, Literal
 
 from web.casework.moderation import OUT, Admission
 from web.casework.refusal import Refused
@@ -22,6 +22,10 @@ EVENTS: Final = (STARTED, ENDED)
 """What the main record is told: that a private talk began and ended, nothing else."""
 WITH_PEOPLE: Final = frozenset({"account", "set"})
 """Kinds of endpoints that can be asked in: a device's door opens to one room only."""
+
+
+KeysFor = Literal["talks", "all", "off"]
+"""The setting `recording_keys`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +44,11 @@ class Side:
     present: bool
     ever_in: bool
     left_utc_ms: int | None
+
+
+def gets_own_key(keys: KeysFor, *, is_talk: bool) -> bool:
+    """Whether a recording is encrypted with a key of its own."""
+    return keys == "all" or (keys == "talks" and is_talk)
 
 
 def check_none_runs(running: bool) -> None:

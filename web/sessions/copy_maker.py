@@ -24,7 +24,7 @@ from storage.database.engine import Database
 from storage.database.models import ExportRequest
 from storage.files import digests_of_bytes
 from storage.manifest import Segment
-from storage.objects import ObjectMissing, StoreAway, StoreError
+from storage.objects import DigestMismatch, KeyMissing, ObjectMissing, StoreAway, StoreError
 from storage.seal import load_key
 from storage.settings import Settings
 from web.casework.copies import CopyState
@@ -175,9 +175,12 @@ class CopyMaker:
             raise CopyFailed("store_away") from None
         except (RecordMissing, ObjectMissing):
             raise CopyFailed("record_missing") from None
-        except (RecordDamaged, SegmentDamaged) as error:
+        except (RecordDamaged, SegmentDamaged, DigestMismatch) as error:
             log.error("copy_record_damaged", reason=str(error))
             raise CopyFailed("record_damaged") from None
+        except KeyMissing as error:
+            log.error("recording_key_missing", reason=str(error))
+            raise CopyFailed("recording_key_missing") from None
         except StoreError as error:
             log.error("store_refused", reason=str(error))
             raise CopyFailed("store_refused") from None

@@ -23,6 +23,7 @@ from storage.database.engine import Database
 from storage.database.models import Consent, Participant, Session, SessionEvent
 from storage.ids import new_id
 from web.casework.caucus import EVENTS as CAUCUS_EVENTS
+from web.casework.caucus import KeysFor, gets_own_key
 from web.casework.consent import step_after_change
 from web.casework.marks import EVENTS as MARK_EVENTS
 from web.casework.refusal import Refused
@@ -133,8 +134,9 @@ class Delivery:
         outbox: Outbox,
         now_ms: Callable[[], int],
         changed: Callable[[str], None],
+        keys: KeysFor,
     ) -> None:
-        self.database, self.media, self.outbox = database, media, outbox
+        self.database, self.media, self.outbox, self._keys = database, media, outbox, keys
         self.now_ms, self.changed = now_ms, changed
         self._locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
         self.undelivered: set[str] = set()
@@ -189,11 +191,11 @@ class Delivery:
         """The order that `session` means. What stood in its way is returned, and the session is remembered."""
         try:
             if session.state != SessionState.ENDED.value:
-                await self.media.put_room(room_order(session))
+                await self.media.put_room(self.room_order(session))
                 await self._tell_again(session)
             else:
                 if session.recording_started_utc_ms is not None and session.manifest_key is None:
-                    await self.media.put_room(room_order(session))
+                    await self.media.put_room(self.room_order(session))
                     await self._tell_again(session)
                 await self.media.close_room(CloseOrder(session.id, session.recording_reason))
         except (MediaAway, MediaRefused) as error:
@@ -202,6 +204,24 @@ class Delivery:
             return error
         self.undelivered.discard(session.id)
         return None
+
+    def room_order(self, session: Session) -> RoomOrder:
+        """The room as the database wants it."""
+        return RoomOrder(
+            session.county,
+            session.id,
+            session.id,
+            _WIRE[RecordingOrder(session.recording)],
+            session.recording_version,
+            session.recording_reason,
+            moderation_version=session.moderation_version,
+            host=session.host_peer_id or "",
+            locked=session.locked,
+            waiting_room=session.waiting_room,
+            barred=tuple(session.barred),
+            resting_since_utc_ms=session.caucus_since_utc_ms or 0,
+            own_key=gets_own_key(self._keys, is_talk=session.caucus_of is not None),
+        )
 
     def unsure(self, session_ids: Iterable[str]) -> None:
         """The mediaserver of these sessions is another one, or may be: with their next order their record is told again
@@ -259,21 +279,3 @@ def _consent_event(consent: Consent) -> EventOrder:
 def _ordered(session: Session) -> tuple[str, int, int]:
     ended = session.state if session.state == SessionState.ENDED.value else ""
     return ended, session.recording_version, session.moderation_version
-
-
-def room_order(session: Session) -> RoomOrder:
-    """The room as the database wants it."""
-    return RoomOrder(
-        session.county,
-        session.id,
-        session.id,
-        _WIRE[RecordingOrder(session.recording)],
-        session.recording_version,
-        session.recording_reason,
-        moderation_version=session.moderation_version,
-        host=session.host_peer_id or "",
-        locked=session.locked,
-        waiting_room=session.waiting_room,
-        barred=tuple(session.barred),
-        resting_since_utc_ms=session.caucus_since_utc_ms or 0,
-    )

@@ -31,7 +31,7 @@ from web.casework.visibility import JOINING_ROLES, Viewer, check_may_join, check
 from web.media.mediaserver_link import MediaAway
 from web.sessions.audit import SYSTEM, Actor, note
 from web.sessions.caucus import check_may_enter, lift
-from web.sessions.delivery import Delivery, Step, room_order
+from web.sessions.delivery import Delivery, Step
 from web.sessions.rows import person as person_of
 
 
@@ -171,7 +171,7 @@ class Desk:
             admitted = comes_in_at_once(person_of(mine), is_host=rows.is_host(viewer), locked=session.locked)
             recorded = was_recorded(rows.order, rows.session.recording_started_utc_ms)
             consent_rules.check_may_join(rows.endpoint(mine), recorded)
-            order = room_order(rows.session)
+            order = self._delivery.room_order(rows.session)
         await self._delivery.media.put_room(order)
         return Joining(order.county, session_id, mine.id, mine.name, mine.place_name, admitted)
 

@@ -26,8 +26,8 @@ from storage.database.models import (
     Transcript,
     TranscriptLine,
 )
-from storage.layout import manifest_key, session_folder
-from storage.objects import ObjectMissing, ObjectStore, StoreRefused
+from storage.layout import manifest_key, own_key_key, session_folder
+from storage.objects import DigestMismatch, KeyMissing, ObjectMissing, ObjectStore, StoreRefused
 from storage.objects.locking import MANIFEST_LIMIT_BYTES
 from storage.settings import Settings
 from web.casework.retention import DAY_MS, Keeping, is_due, kept_until_utc_ms
@@ -136,6 +136,9 @@ class Expiry:
             data = original.read_bytes(manifest_key(county, session_id), MANIFEST_LIMIT_BYTES)
         except ObjectMissing:
             return _Content(len(sizes), sum(sizes), "")
+        except (KeyMissing, DigestMismatch) as fault:  # what nobody can open must go at its time, too
+            log.warning("expiry_of_what_cannot_be_opened", session=session_id, reason=str(fault))
+            return _Content(len(sizes), sum(sizes), "")
         return _Content(len(sizes), sum(sizes), hashlib.sha256(data).hexdigest())
 
     async def _begin(self, session_id: str, content: _Content) -> None:
@@ -167,12 +170,13 @@ class Expiry:
         log.info("expiry_begun", session=session_id, **data)
 
     def _delete_objects(self, session_id: str) -> None:
-        """The manifest goes last: as long as anything is left, it says what there was. Raises StoreError."""
+        """The manifest goes last: as long as anything is left, it says what there was; after it only the key that opens
+        it. Raises StoreError."""
         county = self._settings.county
-        last = manifest_key(county, session_id)
+        last = (manifest_key(county, session_id), own_key_key(county, session_id))
         for store in self._stores:
             keys = [item.key for item in store.list(session_folder(county, session_id))]
-            for key in sorted(keys, key=lambda key: (key == last, key)):
+            for key in sorted(keys, key=lambda key: (last.index(key) if key in last else -1, key)):
                 store.delete(key)
 
     async def _finish(self, session_id: str) -> Tombstone:

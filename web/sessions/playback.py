@@ -16,7 +16,7 @@ import structlog
 from storage.checking.sources import MANIFEST_LIMIT_BYTES
 from storage.integrity_code import integrity_code
 from storage.manifest import Epoch, Manifest, ManifestFault, Segment, Track
-from storage.objects import SHA256, ObjectMissing
+from storage.objects import SHA256, DigestMismatch, ObjectMissing
 from storage.seal import SealBroken, load_key, read_sealed
 from web.casework import marks
 from web.media.store import StoreDoor
@@ -79,12 +79,12 @@ class ManifestShelf:
         except ObjectMissing:
             self._count("manifest_missing")
             raise RecordMissing(key) from None
+        except DigestMismatch as fault:
+            raise self._damaged(key, fault) from None
         try:
             sealed = await self._store.run(lambda: self._verified(data, county, session_id))
         except (ManifestFault, SealBroken) as fault:
-            self._count("manifest_damaged")
-            log.error("manifest_damaged", key=key, reason=str(fault))
-            raise RecordDamaged(str(fault)) from None
+            raise self._damaged(key, fault) from None
         self._kept[key] = sealed
         self._kept.move_to_end(key)
         while len(self._kept) > KEPT:
@@ -95,6 +95,11 @@ class ManifestShelf:
         """The manifest, from memory where it is there: for the many small reads of one viewing."""
         kept = self._kept.get(key)
         return kept if kept is not None else await self.fresh(key, county, session_id)
+
+    def _damaged(self, key: str, fault: Exception) -> RecordDamaged:
+        self._count("manifest_damaged")
+        log.error("manifest_damaged", key=key, reason=str(fault))
+        return RecordDamaged(str(fault))
 
     def _verified(self, data: bytes, county: str, session_id: str) -> Sealed:
         if not self._public_key:

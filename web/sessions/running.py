@@ -78,7 +78,7 @@ def add_to(app: web.Application) -> None:
     media, recorder = _links(settings, database, now_ms, count)
     live = Live(database, lambda session_id: alarms.watch(session_id), now_ms)
     outbox = Outbox(settings.webhook_urls, settings.county)
-    delivery = Delivery(database, media, outbox, now_ms, live.changed)
+    delivery = Delivery(database, media, outbox, now_ms, live.changed, settings.recording_keys)
     desk = Desk(delivery)
     cameras = Cameras(delivery)
     store = StoreDoor(settings)

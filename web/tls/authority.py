@@ -31,7 +31,7 @@ NODE_DAYS: Final = 1825
 """Certificates of media nodes, which no browser sees and a person must bring."""
 _BACKDATED = timedelta(days=1)
 """Machines whose clock is a little slow accept the certificate at once."""
-_DNS_NAME = re.compile(r"^(?=.{1,253}$)([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)(\.[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)*$")
+_DNS_NAME = re.compile(r"(?=.{1,253}\Z)([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)(\.[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)*")
 _PEM = serialization.Encoding.PEM
 
 
@@ -146,7 +146,7 @@ def certifiable(names: Iterable[str]) -> list[str]:
             spelled = name.strip().rstrip(".").encode("idna").decode().lower()
         except UnicodeError:
             continue
-        if _DNS_NAME.match(spelled):
+        if _DNS_NAME.fullmatch(spelled):
             found.add(spelled)
     return sorted(found)
 

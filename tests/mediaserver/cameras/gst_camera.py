@@ -3,7 +3,8 @@
 
     python3 gst_camera.py PORT USER PASSWORD PROTOCOLS "/path=launch line" …
 
-Digest sign-in unless USER is "-"; PROTOCOLS is tcp, udp or both. Prints one line when it listens.
+Digest sign-in unless USER is "-"; PROTOCOLS is tcp, udp or both. Prints one line when it listens. Each line of its
+input, "ELEMENT PROPERTY VALUE", changes a named element of the streams that are being watched.
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ def main() -> None:
     server.set_service(port)
     server.set_address("127.0.0.1")
     mounts = server.get_mount_points()
+    watched: list[Any] = []
     if user != "-":
         server.set_auth(_digest(user, password))
     for stream in streams:
@@ -41,10 +43,22 @@ def main() -> None:
             roles.add_permission_for_role("viewer", "media.factory.access", True)
             roles.add_permission_for_role("viewer", "media.factory.construct", True)
             factory.set_permissions(roles)
+        factory.connect("media-configure", lambda _, media: watched.append(media.get_element()))
         mounts.add_factory(path, factory)
     server.attach(None)
+    GLib.io_add_watch(sys.stdin, GLib.IO_IN | GLib.IO_HUP, _obey, watched)
     print("listening", flush=True)
     GLib.MainLoop().run()
+
+
+def _obey(source: Any, condition: Any, watched: list[Any]) -> bool:
+    words = source.readline().split()
+    if len(words) != 3:  # the end of the input
+        return False
+    for found in [stream.get_by_name(words[0]) for stream in watched]:
+        if found is not None:
+            Gst.util_set_object_arg(found, words[1], words[2])
+    return True
 
 
 def _digest(user: str, password: str) -> Any:

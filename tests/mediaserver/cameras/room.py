@@ -26,8 +26,9 @@ from storage.access import (
     mint_room_token,
 )
 from storage.camera_passwords import seal_password
-from tests.mediaserver.cameras.servers import PASSWORD, USER, free_port
+from tests.mediaserver.cameras.servers import PASSWORD, USER
 from tests.mediaserver.shell.endpoint import Page, Wire, unix_session, until
+from tests.ports import free_port
 
 _NUMBERS = itertools.count(1)
 

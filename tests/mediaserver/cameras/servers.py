@@ -7,16 +7,16 @@ import asyncio
 import fcntl
 import os
 import shutil
-import socket
 import subprocess
 import sys
 import tarfile
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
+
+from tests.ports import free_port
 
 HERE = Path(__file__).parent
 SYSTEM_PYTHON = "/usr/bin/python3"
@@ -46,13 +46,6 @@ B_PICTURES = (
 )
 
 
-def free_port() -> int:
-    """A TCP port that is free now."""
-    with closing(socket.socket()) as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
 @dataclass
 class RtspServer:
     """A camera that can be switched off and on again."""
@@ -68,7 +61,11 @@ class RtspServer:
         """Returns when it listens."""
         environment = {name: value for name, value in os.environ.items() if not name.startswith("PYTHON")}
         self.process = subprocess.Popen(
-            self.command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, env=environment
+            self.command,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            env=environment,
         )
         assert self.process.stdout is not None
         line = self.process.stdout.readline()
@@ -80,7 +77,15 @@ class RtspServer:
             self.process.kill()
             self.process.wait()
             self.process.stdout.close()
+            if self.process.stdin is not None:
+                self.process.stdin.close()
             self.process = None
+
+    def tell(self, element: str, name: str, value: str) -> None:
+        """Change a named element of GStreamer's streams while they are watched."""
+        assert self.process is not None and self.process.stdin is not None
+        self.process.stdin.write(f"{element} {name} {value}\n".encode())
+        self.process.stdin.flush()
 
     async def start(self) -> None:
         """`switch_on` beside other work."""

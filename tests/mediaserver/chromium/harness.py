@@ -22,9 +22,10 @@ from playwright.async_api import Browser, Page, async_playwright
 from hatch_build import install_modules, node_programs
 from storage.access import RoomOrder, RoomToken, mint_order, mint_room_token
 from storage.ids import new_id
-from tests.acceptance.machine import CHROMIUM, CHROMIUM_FLAGS, free_port
+from tests.acceptance.machine import CHROMIUM, CHROMIUM_FLAGS
 from tests.acceptance.picture import READ_NUMBER_JS
 from tests.mediaserver.shell.endpoint import unix_session, until
+from tests.ports import free_port
 
 ROOT = Path(__file__).parents[3]
 UI = ROOT / "web" / "ui"

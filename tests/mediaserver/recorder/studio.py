@@ -127,6 +127,8 @@ class Studio:
         self.media_ms = 0
         self.started_utc_us = 0
         self.version = 0
+        self.own_key = False
+        """What is ordered gets a key of its own."""
 
     # The programs
 
@@ -199,7 +201,7 @@ class Studio:
             self.started_utc_us = time.time_ns() // 1000
         self.version += 0 if again else 1
         utc_ms = self.arrival_us(self.media_ms) // 1000
-        self.feed.session_order(SessionOrder(session, recording, self.version, utc_ms, reason))
+        self.feed.session_order(SessionOrder(session, recording, self.version, utc_ms, reason, self.own_key))
 
     def arrival_us(self, media_ms: float) -> int:
         """When media of that time arrive at the server."""

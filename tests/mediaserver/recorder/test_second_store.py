@@ -12,9 +12,12 @@ import pytest
 from storage.cli.verify import Expected
 from storage.cli.verify import run as verify_recording
 from storage.embedded import read_access
+from storage.keyed_format import MAGIC
+from storage.layout import manifest_key, session_folder
+from storage.objects import open_stores
 from storage.settings import Settings
 from tests.mediaserver.recorder.media import Stream
-from tests.mediaserver.recorder.studio import Publisher, Studio
+from tests.mediaserver.recorder.studio import COUNTY, Publisher, Studio
 
 
 @pytest.fixture
@@ -35,7 +38,9 @@ async def studio(tmp_path: Path, shared_store: Path) -> AsyncIterator[Studio]:
     await running.close()
 
 
-async def test_a_sealed_recording_is_on_both_stores(studio: Studio) -> None:
+@pytest.mark.parametrize("own_key", [False, True])
+async def test_a_sealed_recording_is_on_both_stores(studio: Studio, own_key: bool) -> None:
+    studio.own_key = own_key
     session = studio.session()
     studio.order(session, "on")
     mic = Publisher(studio, session, Stream("audio"), "p1", "mic")
@@ -46,3 +51,8 @@ async def test_a_sealed_recording_is_on_both_stores(studio: Studio) -> None:
     assert report["copy"] == {"ok": True, "waiting": 0, "waiting_bytes": 0} and report["store_ok"]
     for copy in (False, True):
         assert await asyncio.to_thread(verify_recording, studio.settings, made.session_id, Expected(copy=copy)) == 0
+    for store in open_stores(studio.settings):
+        there = {item.key.split("/")[3] for item in store.list(session_folder(COUNTY, made.session_id))}
+        assert there == {"manifest.json", "tracks", *(["own-key.json"] if own_key else [])}
+        stored = store.inner.read_bytes(manifest_key(COUNTY, made.session_id))
+        assert stored.startswith(MAGIC) == own_key, "the second store holds nothing in plain, either"

@@ -22,15 +22,10 @@ from storage.manifest import from_bytes
 from tests.mediaserver.recorder.media import Stream
 from tests.mediaserver.recorder.studio import Studio, decoded, joined
 from tests.mediaserver.shell.endpoint import Page, unix_session, until
+from tests.ports import free_port
 from tests.sim.call import audio_parameters, video_parameters
 
 pytestmark = pytest.mark.timeout(300)
-
-
-def free_port() -> int:
-    with closing(socket.socket(socket.AF_INET, socket.SOCK_DGRAM)) as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 class Room:

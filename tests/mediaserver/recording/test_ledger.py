@@ -139,6 +139,32 @@ WHOLE = [("on", 0), ("p-mic", 0, 9_000), ("stopped", 9_000)]
             False,
         ),
         (
+            [
+                ("on", 0),
+                ("p-mic", 0, 3_000),
+                ("boot", "b2"),
+                ("on", 6_000),
+                ("p-mic", 6_000 + ledger.FRAME_MS, 9_000),
+                ("stopped", 9_000),
+            ],
+            [(None, 3_000, 6_000, "mediaserver_down"), ("p-mic", 6_000, 6_050, "mediaserver_down")],
+            False,
+        ),
+        (
+            [
+                ("on", 0),
+                ("p-mic", 0, 2_980),
+                ("p-cam", 0, 3_000),
+                ("boot", "b2"),
+                ("on", 6_000),
+                ("p-mic", 6_000, 9_000),
+                ("p-cam", 6_000 + ledger.FRAME_MS - 1, 9_000),
+                ("stopped", 9_000),
+            ],
+            [(None, 3_000, 6_000, "mediaserver_down")],
+            False,
+        ),
+        (
             [("on", 0), ("p-mic", 0, 3_000), ("boot", "b2"), ("stopped", 6_000)],
             [(None, 3_000, 6_000, "mediaserver_down")],
             False,

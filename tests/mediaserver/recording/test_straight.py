@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from mediaserver import native
 from mediaserver.native.build import build
-from mediaserver.recording import straight
+from mediaserver.recording import straight, webm
 from mediaserver.recording.feed import (
     FeedFault,
     Kind,
@@ -28,6 +28,7 @@ from mediaserver.recording.feed import (
     encode_report,
 )
 from mediaserver.recording.intake import Intake
+from mediaserver.recording.segments import Block
 from mediaserver.rtp import packet as rtp
 from mediaserver.rtp.payload import read_vp8, vp8_data_offset
 
@@ -258,3 +259,59 @@ def test_a_fault_of_those_it_calls_ends_the_loop() -> None:
     with pytest.raises(FeedFault, match="no"):
         straight.take(data[0] + RECORDS[4] + data[1], recording.known, 5, refuse)
     assert recording.intakes[1].highest == 1
+
+
+SIZES = (0, 1, 122, 123, 124, 126, 16_377, 16_378, 16_379, 16_380, 2_097_146, 2_097_147)
+"""Around those where a block's length takes one byte more."""
+
+
+@settings(max_examples=100, deadline=None)
+@given(
+    st.integers(0, 300) | st.integers(0, 1 << 45),
+    st.lists(st.tuples(st.integers(-1, 33_000), st.booleans(), st.sampled_from(SIZES[:8])), max_size=6),
+)
+def test_a_cluster_has_the_same_bytes(start_ms: int, blocks: list[tuple[int, bool, int]]) -> None:
+    made = [Block(start_ms + at_ms, key, bytes(size)) for at_ms, key, size in blocks]
+    outcomes = []
+    for cluster in (webm.cluster, webm._python):
+        try:
+            outcomes.append(cluster(start_ms, made))
+        except ValueError as error:
+            outcomes.append(str(error).encode())
+    assert outcomes[0] == outcomes[1]
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_a_cluster_of_one_block_has_the_same_bytes(size: int) -> None:
+    made = [Block(7, True, bytes(size))]
+    assert webm.cluster(7, made) == webm._python(7, made)
+
+
+def told_both_ways(payloads: list[tuple[int, bytes]]) -> list[Any]:
+    """What an intake holds after sound that came at these ms, by the loop that is tested and by the reference."""
+    found = []
+    for take in (straight.take, straight._python):
+        recording = Recording(short=True)
+        for number, (at_ms, payload) in enumerate(payloads, 1):
+            packet = bytes(
+                rtp.build(payload_type=111, sequence_number=number, timestamp=at_ms * 48, ssrc=1, payload=payload)
+            )
+            record = encode_packet(1, number, packet, (ORIGIN_UTC_MS + at_ms) * 1000)
+            take(record, recording.known, 5, recording._rest)
+        found.append((inside(recording.intakes[1]), [step.line for step in recording.intakes[1].drain()]))
+    return found
+
+
+@pytest.mark.parametrize("second", [b"", b"\x01", b"\x30", b"\xff"])
+def test_sound_lasts_as_long_in_a_part(second: bytes) -> None:
+    for first in range(256):
+        ours, theirs = told_both_ways([(0, b"\x78"), (20, bytes([first]) + second)])
+        assert ours == theirs, first
+
+
+@pytest.mark.parametrize("step_ms", [0, 1, 20, 499, 500, 501, 999, 1_000, 1_001])
+def test_frames_at_the_bounds_of_parts_and_gaps(step_ms: int) -> None:
+    """A sound that does not say how long it is lasts as long as the step before it."""
+    for count_more in (0, 1):
+        ours, theirs = told_both_ways([(0, b"\x78"), (step_ms, b"\x03"), *[(step_ms + 20, b"\x03")] * count_more])
+        assert ours == theirs

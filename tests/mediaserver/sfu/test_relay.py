@@ -11,15 +11,20 @@ from typing import Any
 
 import pytest
 
+from mediaserver.recording import ring
+from mediaserver.recording.feed import Kind, RecordReader, SessionOrder, SessionRef
+from mediaserver.recording.ring import FeedRing
 from mediaserver.rtp import packet as rtp
 from mediaserver.rtp import rtcp
 from mediaserver.sfu import lane
 from mediaserver.sfu.room import Room
 from mediaserver.sfu.uplink import Uplink
 from mediaserver.shell import native_port
+from mediaserver.shell.feed_server import FeedServer
+from mediaserver.shell.room_feed import RoomFeed
 from tests.sim.call import IDS, audio_parameters, video_parameters, vp8_payload
 
-VIDEO, SOUND, RTX, STRANGER = 1111, 3333, 2222, 9999
+VIDEO, SOUND, RTX, STRANGER, OTHER = 1111, 3333, 2222, 9999, 4444
 
 
 @pytest.fixture(autouse=True)
@@ -30,14 +35,16 @@ def planes(compiled: Any) -> Iterator[None]:
 
 
 def room(**settings: Any) -> Room:
-    """`a` publishes to `b` and `c`; `c` is not up."""
+    """`a` publishes to `b` and `c`, `d` has a microphone, too; `c` is not up."""
     ssrcs = itertools.count(900_001, 7919)
     made = Room("r", new_ssrc=lambda: next(ssrcs), wallclock_offset_s=1_700_000_000.0, **settings)
-    for peer_id in "abc":
+    for peer_id in "abcd":
         made.join(peer_id, peer_id, "desk", 1.0)
     made.add_transport("a-send", "a", "send")
     made.produce("a-send", "cam", "video", video_parameters(), 1.0)
     made.produce("a-send", "mic", "audio", audio_parameters(), 1.0)
+    made.add_transport("d-send", "d", "send")
+    made.produce("d-send", "mic", "audio", audio_parameters(ssrc=OTHER), 1.0)
     for peer_id in "bc":
         made.add_transport(f"{peer_id}-recv", peer_id, "recv")
     made.transport_up("a-send", 1.0)
@@ -60,17 +67,19 @@ def plain(value: Any) -> Any:
 
 
 def state(made: Room, now: float) -> Any:
-    """Of the publisher's side, and of the receivers' numbers."""
-    port = made._ports["a-send"]
-    uplinks = [uplink for producer in port.producers.values() for uplink in producer.uplinks]
+    """Of the publishers' side, and of the receivers' numbers."""
+    ports = [made._ports["a-send"], made._ports["d-send"]]
+    producers = [producer for port in ports for producer in port.producers.values()]
+    uplinks = [uplink for producer in producers for uplink in producer.uplinks]
     downlinks = [d for p in made._ports.values() for d in p.downlinks.values()]
     return (
-        plain(port.twcc),
+        [plain(port.twcc) for port in ports],
         [plain(uplink) for uplink in uplinks],
-        [plain(producer.voice) for producer in port.producers.values() if producer.voice is not None],
+        [plain(producer.voice) for producer in producers if producer.voice is not None],
+        [(producer.silent, producer.recorded_packets, producer.tap_first) for producer in producers],
         [(d.highest, d.packets, d.bytes, d.span.offset, plain(d.last)) for d in downlinks],
         [p.next_twcc for p in made._ports.values()],
-        port.dropped,
+        [port.dropped for port in ports],
         made._now,
         made.stats(now),
     )
@@ -81,14 +90,16 @@ class Publisher:
 
     def __init__(self, seed: int) -> None:
         self.chance = random.Random(seed)
-        self.numbers = {VIDEO: 65_500, SOUND: 100, RTX: 7, STRANGER: 1}
+        self.numbers = {VIDEO: 65_500, SOUND: 100, RTX: 7, STRANGER: 1, OTHER: 50}
+        self.ssrc = 0
+        """Of the last packet."""
         self.wide = 65_400
         self.picture = 0
 
     def packet(self, now: float) -> bytes:
         """The next one."""
         chance, odd = self.chance, self.chance.random()
-        ssrc = chance.choice((VIDEO, VIDEO, SOUND)) if odd > 0.05 else chance.choice((RTX, STRANGER))
+        ssrc = self.ssrc = chance.choice((VIDEO, VIDEO, SOUND, OTHER)) if odd > 0.05 else chance.choice((RTX, STRANGER))
         step = chance.choice((0, -1, 2, 3, 40, 2_000)) if odd > 0.97 else 1
         self.numbers[ssrc] += step
         self.wide += chance.choice((1, 1, 1, 1, 1, 1, 2, -3))
@@ -99,7 +110,7 @@ class Publisher:
         )
         if ssrc == RTX:
             payload = ((self.numbers[VIDEO] - 2) & 0xFFFF).to_bytes(2) + payload
-        if ssrc == SOUND:
+        if ssrc in (SOUND, OTHER):
             payload = chance.randbytes(chance.choice((1, 3, 80)))
         elements = [(IDS["http://www.ietf.org/id/draft-holmer-rmcat-transport-wide-cc-extensions-01"],
                      (self.wide & 0xFFFF).to_bytes(2))]  # fmt: skip
@@ -108,9 +119,11 @@ class Publisher:
         if chance.random() < 0.05:
             elements.append((4, b"0"))
         made = rtp.build(
-            payload_type={VIDEO: 96, SOUND: 111, RTX: 97, STRANGER: 96}[ssrc] if chance.random() > 0.01 else 100,
+            payload_type={VIDEO: 96, SOUND: 111, RTX: 97, STRANGER: 96, OTHER: 111}[ssrc]
+            if chance.random() > 0.01
+            else 100,
             sequence_number=self.numbers[ssrc] & 0xFFFF,
-            timestamp=int(now * (48_000 if ssrc == SOUND else 90_000)) & 0xFFFFFFFF,
+            timestamp=int(now * (48_000 if ssrc in (SOUND, OTHER) else 90_000)) & 0xFFFFFFFF,
             ssrc=ssrc,
             payload=payload if chance.random() > 0.02 else b"",
             marker=chance.random() < 0.2,
@@ -120,20 +133,39 @@ class Publisher:
         return data if chance.random() > 0.01 else data[: chance.randrange(len(data))]
 
 
+class Recorder:
+    """What a room's recorder is sent, but for what is told on the server's clock."""
+
+    def __init__(self, made: Room, kept: FeedRing) -> None:
+        reference = SessionRef("c", "s", "r")
+        self._ring, self._reader, self._feed = kept, RecordReader(), FeedServer("boot", kept)
+        self._tracks = RoomFeed(self._feed, reference, made, 1_700_000_000_000_017)
+        self._feed.session_order(SessionOrder(reference, "on", 1, 5))
+        kept.connect({})
+
+    def sees(self, events: list[Any]) -> tuple[list[str], list[Any], dict[str, int]]:
+        """The events that are not for it; the media that it got since; and the feed's counters."""
+        others = [repr(event) for event in events if not self._tracks.take(event)]
+        came = self._reader.feed(self._ring.take(1 << 20))
+        return others, [r for r in came if r.kind in (Kind.PACKET, Kind.REPORT)], self._feed.stats() | {"kept_bytes": 0}
+
+
 def lives(made: Room, seed: int, way: Any) -> Iterator[Any]:
-    """The room's life, step by step: what it sent, and what it holds."""
+    """The room's life, step by step: what it sent, what was recorded, and what it holds."""
     publisher, chance, now = Publisher(seed), random.Random(seed + 1), 1.0
-    camera, microphone = (p.producer_id for p in made.producers())
+    camera, microphone, _ = (p.producer_id for p in made.producers())
+    recorder = Recorder(made, FeedRing() if way is None else ring.make())
     for step in range(400):
         lane.forward = way
         now += chance.choice((0.0, 0.001, 0.005, 0.02))
         if step % 150 == 149:
             now += 2.0
         data = publisher.packet(now)
-        made.receive_rtp("a-send", bytearray(data) if step % 2 else data, now)
+        sender = "d-send" if publisher.ssrc == OTHER else "a-send"
+        made.receive_rtp(sender, bytearray(data) if step % 2 else data, now)
         event = chance.random()
         if event < 0.01:
-            made.record(chance.random() < 0.3, now)
+            made.record(chance.random() < 0.8, now)
         elif event < 0.02:
             made.silence_producer(chance.choice((camera, microphone)), chance.random() < 0.2, now)
         elif event < 0.03:
@@ -145,21 +177,32 @@ def lives(made: Room, seed: int, way: Any) -> Iterator[Any]:
         if chance.random() < 0.2:
             made.handle_timer(now)
         sent = [(t, bytes(p).hex(), r) for t, p, r in made.drain_packets()]
-        yield step, sent, repr(made.drain_events()), state(made, now) if step % 40 == 39 else None
+        yield step, sent, recorder.sees(made.drain_events()), state(made, now) if step % 40 == 39 else None
 
 
-@pytest.mark.parametrize("seed", range(6))
+@pytest.mark.parametrize("seed", range(8))
 def test_every_step_is_the_same_both_ways(compiled: Any, seed: int) -> None:
+    """With room for both microphones and for one only, whose place the other takes now and then."""
     taken: list[bool] = []
+    unheard = taped = 0
+    settings = {"top_audio": 1 + seed % 2}
 
     def watched(*arguments: Any) -> bool:
+        nonlocal unheard, taped
+        sound = next(p for p in arguments[0].port.producers.values() if p.kind == "audio")
+        silent, before = sound.silent, sound.uplinks[0].packets
+        recorded = sum(p.recorded_packets for p in arguments[0].port.producers.values())
         taken.append(compiled.forward_received(*arguments))
+        unheard += taken[-1] and silent and sound.uplinks[0].packets > before
+        taped += sum(p.recorded_packets for p in arguments[0].port.producers.values()) > recorded
         return taken[-1]
 
-    ours, theirs = lives(room(), seed, None), lives(room(), seed, watched)
+    ours, theirs = lives(room(**settings), seed, None), lives(room(**settings), seed, watched)
     for expected, found in zip(ours, theirs, strict=True):
         same = found == expected
         assert same, f"step {found[0]}"
+    assert taped > 20, "of what was recorded most went by a tape"
+    assert bool(unheard) == (settings["top_audio"] == 1), "unheard microphones, too"
     assert 40 < sum(taken) < len(taken), "both ways were gone"
 
 
@@ -213,7 +256,7 @@ def test_what_is_out_of_the_ordinary_is_left_alone(compiled: Any) -> None:
         assert compiled.forward_received(way, data, 1.3, out) is False, what
     assert (out, state(made, 1.3)) == ([], before)
     made.record(True, 1.3)
-    assert compiled.forward_received(way, sample, 1.3, out) is False, "recorded"
+    assert compiled.forward_received(way, sample, 1.3, out) is False, "recorded, and its epoch not open yet"
     made.record(False, 1.3)
     made.silence_producer(made.producers()[1].producer_id, True, 1.3)
     assert compiled.forward_received(way, ordinary(11, SOUND), 1.3, out) is False, "muted by the host"
@@ -239,6 +282,25 @@ def test_what_is_no_lane_and_no_packet_is_refused(compiled: Any) -> None:
     for arguments in ((way, "text", 1.3, []), (way, b"", 1.3, ()), (way, b"", 1.3)):
         with pytest.raises(TypeError):
             compiled.forward_received(*arguments)
-    for wrong in ((), (int,) * 8):
+    for wrong in ((), (int,) * 11):
         with pytest.raises((TypeError, AttributeError)):
-            compiled.bind_relay(wrong, 1, 1, 1.0, 1, 1.0, 1.0)
+            compiled.bind_relay(wrong, 1, 1, 1.0, 1, 1.0, 1.0, 1.0)
+
+
+def test_what_came_before_is_recorded_before(compiled: Any) -> None:
+    """While an event waits for the recorder, or nobody has given a tape, each packet is an event."""
+    made = begun()
+    way = made.lane_of("a-send")
+    recorder = Recorder(made, ring.make())
+    made.record(True, 1.3)
+    made.receive_rtp("a-send", ordinary(10), 1.3)
+    assert compiled.forward_received(way, ordinary(11), 1.31, []) is False, "the first one waits"
+    recorder.sees(made.drain_events())
+    assert compiled.forward_received(way, ordinary(11), 1.31, []) is True
+    made.receive_rtp("a-send", ordinary(13), 1.32)
+    assert compiled.forward_received(way, ordinary(14), 1.33, []) is False
+    _, came, counters = recorder.sees(made.drain_events())
+    assert [int.from_bytes(record.body[10:12]) for record in came] == [11, 13]
+    assert counters["packets"] == 3
+    made.record(False, 1.4)
+    assert made.producers() and all(producer.tape is None for producer in made._producers.values())

@@ -16,7 +16,8 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from storage.access import CloseOrder, mint_order
 from tests.mediaserver.shell.endpoint import Page, unix_session, until
-from tests.mediaserver.shell.test_mediaserver import Server, free_port
+from tests.mediaserver.shell.test_mediaserver import Server
+from tests.ports import free_port
 from tests.sim.call import audio_parameters
 
 

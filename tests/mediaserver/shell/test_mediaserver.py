@@ -23,13 +23,8 @@ from mediaserver.rtp import packet as rtp
 from mediaserver.rtp import rtcp
 from storage.access import CloseOrder, RemoveOrder, RoomOrder, RoomToken, mint_order, mint_room_token
 from tests.mediaserver.shell.endpoint import Page, Wire, unix_session, until
+from tests.ports import free_port
 from tests.sim.call import audio_parameters, video_parameters, vp8_payload
-
-
-def free_port() -> int:
-    with closing(socket.socket(socket.AF_INET, socket.SOCK_DGRAM)) as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 @dataclass

@@ -25,7 +25,7 @@ from mediaserver.shell.transport import CONSENT_FOR_S, Hub, Transport
 from mediaserver.signalling.messages import DtlsParameters
 from storage.addresses import machine_addresses
 from tests.mediaserver.shell.endpoint import until
-from tests.mediaserver.shell.test_mediaserver import free_port
+from tests.ports import free_port
 
 
 def rsa_certificate() -> RTCCertificate:

@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 
 from storage.settings import Settings
-from tests.acceptance.machine import free_port
 from tests.embedded_store import wait
+from tests.ports import free_port
 
 
 def videohome(*arguments: str, cwd: Path | None = None, **environment: str) -> subprocess.CompletedProcess[str]:

@@ -22,9 +22,12 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 from storage.cli import doctor
 from storage.cli.doctor import Finding
+from storage.ids import new_id
+from storage.own_keys import KEY_NAME, fingerprint, new_own_key
 from storage.settings import Settings
-from tests.acceptance.machine import Server, free_port
+from tests.acceptance.machine import Server
 from tests.embedded_store import EmbeddedStore
+from tests.ports import free_port
 from transcribe.models import models_dir
 
 NOW = datetime.now(UTC)
@@ -62,7 +65,7 @@ def test_before_the_first_start_all_is_well(tmp_path: Path) -> None:
     assert [finding for finding in findings if finding.state == "fail"] == []
     names = [finding.name for finding in findings]
     assert [name for name in names if not name.startswith("port ")] == [
-        "programs", "certificate", "disk", "bucket", "model", "ffmpeg codecs", "time",
+        "programs", "certificate", "disk", "bucket", "recording key", "model", "ffmpeg codecs", "time",
     ]  # fmt: skip
     assert not settings.data_dir.exists()  # looking changes nothing
 
@@ -86,6 +89,32 @@ def test_a_running_installation_is_well(running: Server) -> None:
     assert for_people.stdout.count("\n") == len(findings)
     assert "FAIL" not in for_people.stdout
     assert running.first_password not in for_people.stdout
+
+
+def test_the_recording_key_is_named_and_its_loss_told(tmp_path: Path) -> None:
+    settings = settings_for(tmp_path)
+    path = settings.secrets_dir / KEY_NAME
+    one = found(settings, "recording key")
+    assert one.state == "ok" and "made with the first private talk" in one.sentence and not path.exists()
+    off = settings_for(tmp_path, recording_keys="off")
+    assert not [item for item in doctor.examine(off) if item.name == "recording key"]
+    new_own_key(settings.secrets_dir, new_id(), may_make=True)
+    one = found(off, "recording key")
+    assert (
+        one.state == "ok" and fingerprint(path.read_bytes()) in one.sentence and "keep a copy elsewhere" in one.sentence
+    )
+    path.write_bytes(b"half")
+    assert found(settings, "recording key") == Finding(
+        "recording key", "fail", f"The key file {path} is damaged; put it back from your backup."
+    )
+
+
+def test_a_media_node_without_the_recording_key_is_told_to_become_one_anew(tmp_path: Path) -> None:
+    store = {"s3_endpoint": "127.0.0.1:9", "s3_access_key": "a", "s3_secret_key": "b"}
+    settings = settings_for(tmp_path, node_name="north", **store)
+    (one,) = list(doctor.recording_key(settings))
+    assert one.state == "fail" and "make this machine a node anew" in one.sentence
+    assert not settings.data_dir.exists()
 
 
 def test_a_failure_is_an_exit_status_and_one_line(tmp_path: Path) -> None:

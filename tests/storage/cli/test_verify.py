@@ -17,6 +17,7 @@ from rich.console import Console
 from storage import manifest, seal
 from storage.cli.verify import SHOWN, Expected, run
 from storage.integrity_code import integrity_code
+from storage.keyed_format import MAGIC
 from storage.settings import Settings
 from storage.timestamp import question
 from tests.storage.authority import Authority
@@ -67,6 +68,13 @@ def test_what_was_changed_is_named(folder: Path, change: Change, words: str, for
     status, text = check(form(folder))
     assert status == 1
     assert words in text and "as it was sealed on" not in text
+
+
+@pytest.mark.parametrize("form", [lambda folder: folder, zipped], ids=["folder", "zip"])
+def test_what_was_taken_from_the_store_encrypted_is_told(folder: Path, form: Callable[[Path], Path]) -> None:
+    (folder / "manifest.json").write_bytes(MAGIC + bytes(100))
+    status, text = check(form(folder))
+    assert status == 1 and "is encrypted with the session's own key; open it first" in text
 
 
 def test_every_difference_is_named_up_to_a_number(folder: Path) -> None:

@@ -10,69 +10,21 @@ from typing import Any
 import av
 import numpy as np
 
-from mediaserver.recorder import core
-from mediaserver.recording import feed
-from mediaserver.rtp import packet as rtp
-from storage.manifest import Epoch, Manifest
-from tests.faults.recording import COUNTY, SESSION, UTC_MS, Clock, Script, assert_green, finish, settings_of
-from tests.faults.recording import surroundings as surroundings_of
-from tests.faults.store import FolderStore
+from storage.manifest import Epoch
+from tests.mediaserver.recorder.codecs import FRAMES_PER_S as RATE
+from tests.mediaserver.recorder.codecs import recorded
 from tests.transcribe.derive.test_captions import captions
-from tests.video import encode, payloads
 from transcribe.derive.composer import Style
 from transcribe.derive.film import FRAMES_PER_SECOND, Film, join
 from transcribe.derive.grid import Rect, fitted, grid
 
 CODECS = ("h264", "vp9", "av1")
-WIDTH, HEIGHT, RATE = 320, 180, 30
+WIDTH, HEIGHT = 320, 180
 FRAMES = 45
 
 
-async def recorded(folder: Path) -> tuple[Manifest, FolderStore]:
-    """A sealed recording of one and a half seconds with a camera of each codec."""
-    clock, store = Clock(), FolderStore(folder / "objects")
-    settings = settings_of(folder)
-    settings.spool_dir.mkdir(parents=True)
-    with surroundings_of(store, clock):
-        recorder = core.Recorder(settings)
-        recorder.start()
-        recorder.welcome("boot")
-        script = Script(recorder, clock, None)
-        script.order("on")
-        for number, codec in enumerate(CODECS, 1):
-            track = {
-                "track_id": f"{codec}-cam", "peer_id": codec, "peer_name": codec, "place": "室", "source": "cam",
-                "kind": "video", "codec": codec, "clock_rate": 90_000, "payload_type": 96, "ssrc": number,
-                "cname": "", "extensions": {},
-            }  # fmt: skip
-            reference = feed.session_json(feed.SessionRef(COUNTY, SESSION, SESSION))
-            body = {"session": reference, "number": number, "track": track}
-            script.take(feed.encode_json(feed.Kind.OPEN, feed.CONTROL_TRACK, next(script.control), body))
-            send(script, number, codec)
-        clock.ms = FRAMES * 1_000 // RATE
-        script.order("stopped")
-        await finish(recorder, clock)
-        await recorder.close()
-    return assert_green(folder, store), store
-
-
-def send(script: Script, number: int, codec: str) -> None:
-    """A bar that grows by nine pixels each frame."""
-    sequence = 0
-    for index, frame in enumerate(encode(codec, FRAMES, WIDTH, HEIGHT, key_every=15)):
-        parts = payloads(codec, frame, index % 15 == 0)
-        for part, payload in enumerate(parts):
-            sequence += 1
-            packet = rtp.build(
-                payload_type=96, sequence_number=sequence, timestamp=index * 90_000 // RATE, ssrc=number,
-                payload=payload, marker=part == len(parts) - 1,
-            )  # fmt: skip
-            arrival_us = UTC_MS * 1_000 + index * 1_000_000 // RATE
-            script.take(feed.encode_packet(number, sequence, bytes(packet), arrival_us))
-
-
 async def test_cameras_of_three_codecs_are_all_to_be_seen_at_their_time(tmp_path: Path) -> None:
-    made, store = await recorded(tmp_path)
+    made, store = await recorded(tmp_path, CODECS, FRAMES, (WIDTH, HEIGHT))
     assert [track.epochs[0].codec for track in made.tracks] == sorted(CODECS) and made.complete
     film = Film(made, captions(), lambda key: (store.folder / key).read_bytes())
     chunk, path = tmp_path / "chunk.mkv", tmp_path / "composite.mp4"

@@ -16,7 +16,8 @@ from sqlalchemy import select
 from storage.camera_passwords import KEY_FILE, open_password
 from storage.database.models import AuditEvent, Camera
 from tests.mediaserver.cameras import servers
-from tests.mediaserver.cameras.servers import PASSWORD, USER, RtspServer, free_port, gstreamer
+from tests.mediaserver.cameras.servers import PASSWORD, USER, RtspServer, gstreamer
+from tests.ports import free_port
 from tests.web.front import Browser, Front
 from web.api.core import DATABASE
 

@@ -4,10 +4,11 @@
 from __future__ import annotations
 
 import itertools
+from typing import Any
 
 import pytest
 
-from web.casework.caucus import Guest, Side, check_guests, check_may_start, ends_by_itself
+from web.casework.caucus import Guest, Side, check_guests, check_may_start, ends_by_itself, gets_own_key
 from web.casework.moderation import Admission
 from web.casework.refusal import Refused
 from web.casework.sessions import EMPTY_GRACE_MS, LOST_GRACE_MS, SessionState
@@ -34,6 +35,13 @@ def test_only_the_host_who_is_there_begins_one_and_one_at_a_time() -> None:
     assert refusal(state=SessionState.ENDED) == "session_ended"
     assert refusal(running=True) == "caucus_running"
     assert refusal(is_private=True) == "caucus_running", "none within another"
+
+
+@pytest.mark.parametrize(
+    ("keys", "talk", "other"), [("talks", True, False), ("all", True, True), ("off", False, False)]
+)
+def test_which_recordings_get_a_key_of_their_own(keys: Any, talk: bool, other: bool) -> None:
+    assert (gets_own_key(keys, is_talk=True), gets_own_key(keys, is_talk=False)) == (talk, other)
 
 
 def test_every_guest_is_there_and_somebody_sits_before_it() -> None:

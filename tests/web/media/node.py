@@ -17,8 +17,8 @@ from storage.cli import node_join
 from storage.node_bundle import unpack
 from storage.nodes import NodePlace, calling_context
 from storage.settings import Settings
-from tests.acceptance.machine import free_port
 from tests.embedded_store import EmbeddedStore
+from tests.ports import free_port
 from web import node_command
 from web.media.line import Line, tls_line, unix_line
 from web.tls.node_identity import ensure_calling

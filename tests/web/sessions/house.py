@@ -10,7 +10,6 @@ import socket
 import sys
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +20,7 @@ from storage.embedded import StoreNotStarted
 from storage.objects import StoreError, open_store
 from storage.settings import Settings
 from tests.mediaserver.shell.endpoint import Page
+from tests.ports import free_port
 from tests.web.front import Browser, Clock, Front, start_front
 from web.casework.consent_text import CURRENT
 from web.sessions.running import RUNNING, Running
@@ -85,6 +85,7 @@ class House:
             "VIDEOHOME_CONFIG": str(data_dir / "none.toml"),
             "VIDEOHOME_WORKERS": str(self.settings.workers),
             "VIDEOHOME_DRAIN_SECONDS": str(self.settings.drain_seconds),
+            "VIDEOHOME_RECORDING_KEYS": self.settings.recording_keys,
         }
         self.processes: dict[str, asyncio.subprocess.Process] = {}
         self.pages: list[FrontPage] = []
@@ -118,11 +119,12 @@ class House:
             ready.unlink(missing_ok=True)
         with (self.settings.data_dir / f"{module}.log").open("ab") as log:
             environment = {**self._environment, "VIDEOHOME_WORKER": str(worker)}
-            self.processes[named(module, worker)] = await asyncio.create_subprocess_exec(
+            process = self.processes[named(module, worker)] = await asyncio.create_subprocess_exec(
                 sys.executable, "-m", module, env=environment, stdout=log, stderr=log
             )
         if ready is not None:
-            await until(lambda: _answers(ready), 90)
+            await until(lambda: process.returncode is not None or _answers(ready), 90)
+            assert process.returncode is None, Path(log.name).read_text("utf-8")[-2_000:]
 
     async def start_mediaserver(self, worker: int = 0) -> None:
         await self.start("mediaserver", self.settings.worker_dir(worker) / "media.sock", worker)
@@ -249,13 +251,6 @@ async def eventually(check: Callable[[], Awaitable[Any]], within_s: float = 10.0
         assert time.monotonic() < end, "not in time"
         await asyncio.sleep(0.05)
     return found
-
-
-def free_port() -> int:
-    """A UDP port of loopback that was free just now."""
-    with closing(socket.socket(socket.AF_INET, socket.SOCK_DGRAM)) as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 @contextlib.asynccontextmanager

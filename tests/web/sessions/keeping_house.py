@@ -11,7 +11,7 @@ import asyncio
 import hashlib
 from collections.abc import AsyncIterator
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 from unittest.mock import patch
 
 import pytest
@@ -24,6 +24,7 @@ from storage.ids import new_id
 from storage.manifest import Clock, Epoch, Event, Manifest, Part, Peer, Segment, Track
 from storage.objects import open_store
 from storage.objects.s3 import S3Store
+from storage.own_keys import new_own_key
 from storage.seal import load_key, next_chain, seal
 from tests.embedded_store import EmbeddedStore
 from tests.web.sessions.house import House
@@ -44,9 +45,9 @@ class KeepingHouse(House):
         store = {"s3_endpoint": access.endpoint, "s3_access_key": access.access_key, "s3_secure": False}
         keys = {"s3_secret_key": access.secret_key, "s3_bucket": f"b-{new_id()}"}
         super().__init__(data_dir, ui_folder, **store, **keys, **settings)
-        self.store: S3Store = open_store(self.settings)
+        self.store = open_store(self.settings)
         if plain:
-            self.store._client.make_bucket(self.settings.s3_bucket)
+            cast(S3Store, self.store.inner)._client.make_bucket(self.settings.s3_bucket)
         self.store.ensure_bucket()
 
     async def start_web(self) -> None:
@@ -67,10 +68,13 @@ class KeepingHouse(House):
             "VIDEOHOME_S3_SECURE": "false",
         }
 
-    async def sealed(self, ended_utc_ms: int, title: str = "田埂纠纷") -> str:
+    async def sealed(self, ended_utc_ms: int, title: str = "田埂纠纷", *, own_key: bool = False) -> str:
         """A session that was recorded, sealed and transcribed; its id."""
         officer = await self.front.signed_in("station_officer")
         session_id, transcript_id = await self.session(officer, title), new_id()
+        if own_key:
+            text = new_own_key(self.settings.secrets_dir, session_id, may_make=True)
+            self.store.put_bytes(layout.own_key_key(self.settings.county, session_id), text.encode())
         made = self.put_recording(session_id)
         async with self.front.app[DATABASE].begin() as db:
             row = await db.get_one(Session, session_id)

@@ -28,12 +28,13 @@ async def server() -> AsyncIterator[RtspServer]:
     await made.kill()
 
 
-async def add_camera(house: House, place_id: str, address: str, name: str = "摄像机 1") -> str:
+async def add_camera(house: House, place_id: str, address: str, name: str = "摄像机 1", *, sound: bool = False) -> str:
     """A camera; its id."""
     camera_id = new_id()
     sealed = seal_password(house.settings.secrets_dir, camera_id, PASSWORD)
     camera = Camera(id=camera_id, county=house.settings.county, place_id=place_id, name=name, address=address)
     camera.username, camera.password_sealed, camera.transport, camera.created_utc_ms = USER, sealed, "tcp", 1
+    camera.sound = sound
     async with house.front.app[DATABASE].begin() as db:
         db.add(camera)
     return camera_id

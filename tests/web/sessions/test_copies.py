@@ -19,7 +19,9 @@ from storage import layout
 from storage.cli import verify as verify_command
 from storage.database.models import Session, Transcript, TranscriptLine
 from storage.ids import new_id
+from storage.keyed_format import MAGIC
 from storage.objects import open_store
+from storage.own_keys import new_own_key
 from tests.recordings import Sound, put_recording, write_silence
 from tests.web.front import Browser, Reply
 from tests.web.sessions.house import House, eventually
@@ -46,13 +48,17 @@ async def stored(tmp_path: Path, ui_folder: Path) -> AsyncIterator[House]:
     await made.close()
 
 
-async def recorded(house: House, browser: Browser, tmp_path: Path) -> str:
+async def recorded(house: House, browser: Browser, tmp_path: Path, *, own_key: bool = False) -> str:
     """A session of two microphones, 32 and 12 seconds long: four and two segments."""
     session_id = await house.session(browser, "田埂纠纷 <b>")
     for name, length_ms in (("long", 32_000), ("short", 12_000)):
         write_silence(tmp_path / f"{name}.opus", length_ms)
     sounds = [Sound("p1", "永安派出所", tmp_path / "long.opus"), Sound("p2", "信访办", tmp_path / "short.opus", 8_000)]
     store = open_store(house.settings)
+    if own_key:
+        text = new_own_key(house.settings.secrets_dir, session_id, may_make=True)
+        name = layout.own_key_key(house.settings.county, session_id)
+        await asyncio.to_thread(store.put_bytes, name, text.encode())
     await asyncio.to_thread(put_recording, house.settings, store, session_id, sounds)
     async with house.front.app[DATABASE].begin() as db:
         row = await db.get_one(Session, session_id)
@@ -94,11 +100,16 @@ def verified(house: House, folder: Path) -> tuple[int, str]:
     return status, out.getvalue()
 
 
-async def test_a_part_is_asked_for_approved_made_fetched_and_verified(stored: House, tmp_path: Path) -> None:
+@pytest.mark.parametrize("own_key", [False, True])
+async def test_a_part_is_asked_for_approved_made_fetched_and_verified(
+    stored: House, tmp_path: Path, own_key: bool
+) -> None:
     officer = await stored.front.signed_in("station_officer")
     clerk = await stored.front.signed_in("clerk", name="赵书记员")
     leader = await stored.front.signed_in("administrator", name="钱科长")
-    session_id = await recorded(stored, officer, tmp_path)
+    session_id = await recorded(stored, officer, tmp_path, own_key=own_key)
+    lies = open_store(stored.settings).inner.read_bytes(layout.manifest_key(stored.settings.county, session_id))
+    assert lies.startswith(MAGIC) == own_key, "whatever lies in the store, a copy holds plain bytes"
     asked = await ask(clerk, session_id, from_ms=12_000, to_ms=19_000, track_ids=["p1-mic"])
     copy = CopyShape.model_validate(asked.body)
     assert (copy.state, copy.can.decide, copy.can.cancel) == ("asked", False, True)

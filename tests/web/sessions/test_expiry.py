@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import json
 import subprocess
 import sys
@@ -13,7 +14,9 @@ from sqlalchemy import select
 
 from storage.database.models import Derivative, ExportRequest, Transcript
 from storage.ids import new_id
-from storage.objects import ObjectStore, StoreAway
+from storage.layout import manifest_key, own_key_key
+from storage.objects import KeyedStore, ObjectStore, StoreAway
+from storage.own_keys import KEY_NAME
 from tests.web.sessions.keeping_house import DAY_MS, SEGMENTS, KeepingHouse
 from tests.web.sessions.keeping_house import house as house  # with a store
 from web.api.core import DATABASE
@@ -200,6 +203,36 @@ async def test_a_kill_in_the_middle_is_finished_by_the_next_run(house: KeepingHo
         assert stone is not None and stone.done_utc_ms is not None and stone.objects == SEGMENTS + 1
         assert house.keys(each) == [] and await house.lines(each) == 0
         assert [action for action, _, _ in await house.audited(each)].count("session.expired") == 1
+
+
+async def test_a_recording_with_a_key_of_its_own_goes_with_its_key_and_the_key_last(house: KeepingHouse) -> None:
+    session_id = await house.sealed(house.clock() - 1_100 * DAY_MS, own_key=True)
+    await house.running.custody.work()
+    own = own_key_key(house.settings.county, session_id)
+    [item] = await expiry(house).due()
+    sealed = hashlib.sha256(await asyncio.to_thread(house.store.read_bytes, house.keys(session_id)[0])).hexdigest()
+    gone: list[str] = []
+
+    class Watched(KeyedStore):
+        def delete(self, key: str) -> None:
+            gone.append(key)
+            super().delete(key)
+
+    watched = Watched(house.store.inner, house.settings.secrets_dir)
+    await Expiry(house.front.app[DATABASE], [watched], house.settings, house.clock).delete(item)
+    assert gone[-2:] == [manifest_key(house.settings.county, session_id), own] and len(gone) == SEGMENTS + 2
+    stone = await house.stone(session_id)
+    assert stone is not None and stone.manifest_sha256 == sealed and house.keys(session_id) == []
+
+
+async def test_what_nobody_can_open_any_more_goes_at_its_time(house: KeepingHouse) -> None:
+    session_id = await house.sealed(house.clock() - 1_100 * DAY_MS, own_key=True)
+    await house.running.custody.work()
+    (house.settings.secrets_dir / KEY_NAME).unlink()
+    told = await asyncio.to_thread(command, house, "--really")
+    assert (told.returncode, "1 recordings deleted, 0 stay." in told.stdout) == (0, True), told.stdout
+    stone = await house.stone(session_id)
+    assert stone is not None and stone.manifest_sha256 == "" and house.keys(session_id) == []
 
 
 async def test_without_a_store_nothing_is_begun(house: KeepingHouse) -> None:

@@ -45,9 +45,10 @@ async def status(house: KeepingHouse) -> tuple[str, str]:
     return items["lock"]["state"], items["lock"]["code"]
 
 
-async def test_a_sealed_recording_is_locked_for_the_default_class(house: KeepingHouse) -> None:
+@pytest.mark.parametrize("own_key", [False, True])
+async def test_a_sealed_recording_is_locked_for_the_default_class(house: KeepingHouse, own_key: bool) -> None:
     ended = house.clock()
-    session_id = await house.sealed(ended)
+    session_id = await house.sealed(ended, own_key=own_key)
     await house.running.custody.work()
     until = -(-(ended + 1095 * DAY_MS) // 1000) * 1000
     assert await locks(house, session_id) == {ObjectLock("governance", until)}

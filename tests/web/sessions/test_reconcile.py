@@ -11,8 +11,10 @@ from pathlib import Path
 import pytest
 
 from storage import layout
-from storage.cli import reconcile
+from storage.cli import doctor_keys, reconcile
 from storage.ids import new_id
+from storage.objects import open_store
+from storage.own_keys import KEY_NAME
 from tests.embedded_store import EmbeddedStore
 from tests.web.sessions.keeping_house import DAY_MS, SEGMENTS, KeepingHouse
 from web.api.core import DATABASE
@@ -96,6 +98,57 @@ async def test_what_was_deleted_at_its_time_is_no_loss(house: KeepingHouse, caps
     assert await found(house, capsys) == (0, {})
     house.put_recording(session_id)
     assert await found(house, capsys) == (1, {"expired_left": session_id})
+
+
+async def test_recordings_with_a_key_of_their_own_fit_and_what_of_them_does_not(
+    house: KeepingHouse, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    session_id, county, inner = (
+        await house.sealed(house.clock(), own_key=True),
+        house.settings.county,
+        house.store.inner,
+    )
+    assert await found(house, capsys) == (0, {})
+    second = open_store(house.settings.model_copy(update={"s3_bucket": f"b-{new_id()}"}))
+    second.ensure_bucket()
+    monkeypatch.setattr(reconcile, "open_copy", lambda settings: second)
+    for key in sorted(house.keys(session_id), key=lambda key: key != layout.own_key_key(county, session_id)):
+        second.put_bytes(key, house.store.read_bytes(key))
+    assert await found(house, capsys) == (0, {})
+    second.inner.delete(layout.own_key_key(county, session_id))
+    assert await found(house, capsys) == (1, {"copy_missing": session_id}), "alone it could not be opened"
+    monkeypatch.undo()
+    segment = layout.segment_key(county, session_id, "p1-mic", 1, 2)
+    plain = await asyncio.to_thread(house.store.read_bytes, segment)
+    inner.put_bytes(segment, plain)
+    assert await found(house, capsys) == (1, {"segment_size": segment}), "a plain object in its place"
+    house.store.put_bytes(segment, plain)
+    garbled, gone = [await house.sealed(house.clock(), own_key=True) for _ in range(2)]
+    manifest = layout.manifest_key(county, garbled)
+    inner.put_bytes(manifest, inner.read_bytes(manifest)[:-1])
+    inner.delete(layout.own_key_key(county, gone))
+    assert await found(house, capsys) == (1, {"manifest_unreadable": manifest, "own_key_missing": gone})
+    inner.put_bytes(manifest, b"")
+    (house.settings.secrets_dir / KEY_NAME).unlink()
+    status, kinds = await found(house, capsys)
+    assert (status, set(kinds)) == (1, {"own_key_missing"}), "the rest is still looked at"
+
+
+async def test_the_doctor_opens_the_newest_keys(house: KeepingHouse) -> None:
+    def told() -> tuple[str, str]:
+        (found,) = doctor_keys.recording_key(house.settings, running=False)
+        return found
+
+    await house.sealed(house.clock())
+    assert "is not there yet" in (await asyncio.to_thread(told))[1]
+    session_id, path = await house.sealed(house.clock(), own_key=True), house.settings.secrets_dir / KEY_NAME
+    state, sentence = await asyncio.to_thread(told)
+    assert state == "ok" and "keep a copy elsewhere" in sentence
+    path.unlink()
+    assert await asyncio.to_thread(told) == ("fail", f"The key file {path} is missing; put it back from your backup.")
+    path.write_bytes(bytes(32))  # as a new installation beside an old store would make it
+    state, sentence = await asyncio.to_thread(told)
+    assert state == "fail" and f"is not the one that session {session_id} was recorded under" in sentence
 
 
 async def test_without_a_store_it_says_that_it_cannot_look(

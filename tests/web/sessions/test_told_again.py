@@ -13,7 +13,8 @@ from tests.web.sessions.house import House, until
 def on_disk(house: House, session_id: str) -> list[tuple[str, str]]:
     """Type of each event that the recorder has written down, and its label or name."""
     journal = house.settings.spool_dir / house.settings.county / "sessions" / session_id / "journal.jsonl"
-    lines: list[dict[str, Any]] = [json.loads(line) for line in journal.read_bytes().splitlines()]
+    written = journal.read_bytes() if journal.exists() else b""
+    lines: list[dict[str, Any]] = [json.loads(line) for line in written.splitlines()]
     return [
         (line["type"], str(line["data"].get("label") or line["data"].get("name")))
         for line in lines

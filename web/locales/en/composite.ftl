@@ -18,5 +18,6 @@ composite-fault-nothing-recorded = Neither sound nor picture was recorded in thi
 composite-fault-disk-full = The server's disk is too full for a composite video. Please have the technician free some space, then make it again.
 composite-fault-store-unavailable = The store cannot be reached. When it is back, make it again; what was made so far is kept.
 composite-fault-store-refused = The store refuses access. Please have the technician check its settings, then make it again.
+composite-fault-recording-key-missing = The recording is encrypted and its key is not on the server. Please have the technician put secrets/recording.key back from the backup, then make it again.
 composite-fault-maker-failed = The program that makes it ended, perhaps for lack of memory. Please make it again; if that fails, tell the technician.
 composite-fault-internal = Something unexpected went wrong. Please make it again; if that fails, give the code { $code } to the technician.

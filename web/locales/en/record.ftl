@@ -204,6 +204,7 @@ lines-fault-segment-unreadable = A piece of the recording cannot be decoded. Ple
 lines-fault-no-audio = No sound was recorded in this session, so there is no transcript.
 lines-fault-store-unavailable = The store cannot be reached. Transcribe again once it is back.
 lines-fault-store-refused = The store refuses access. Ask the technician to check its settings, then transcribe again.
+lines-fault-recording-key-missing = The recording is encrypted and its key is not on the server. Ask the technician to put secrets/recording.key back from the backup, then transcribe again.
 lines-fault-engine-failed = The speech program ended unexpectedly, perhaps for lack of memory. Transcribe again; if it fails once more, tell the technician.
 lines-fault-internal = Something unexpected happened. Transcribe again; if it fails once more, tell the technician the code { $code }.
 lines-flag = doubtful

@@ -17,6 +17,7 @@ error-store-refused = The store of the recordings refused the request. Please as
 error-recording-not-ready = The recording is not sealed yet. It can be played once it is; please look again later.
 error-record-missing = The store does not hold this recording. Please tell the technician at once, and delete nothing.
 error-record-damaged = This recording is not what was sealed and is not played. Please tell the technician at once, and delete nothing.
+error-recording-key-missing = This recording is encrypted and its key is not on the server. Please have the technician put secrets/recording.key back from the backup (videohome doctor).
 error-transcript-not-ready = The transcript is not finished. Please wait until it is, then download it.
 error-transcript-under-way = The transcript is being made. Please wait until it is finished.
 error-composite-not-ready = The composite video is not finished yet; please download it when it is.

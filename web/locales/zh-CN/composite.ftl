@@ -18,5 +18,6 @@ composite-fault-nothing-recorded = 这次会话没有录到画面和声音，无
 composite-fault-disk-full = 服务器磁盘空间不足，没有制作合成视频。请技术员清理磁盘，然后重新制作。
 composite-fault-store-unavailable = 存储连不上。等存储恢复后点重新制作，已做好的部分会保留。
 composite-fault-store-refused = 存储拒绝访问。请技术员检查存储设置，然后重新制作。
+composite-fault-recording-key-missing = 录像已加密，服务器上没有能打开它的密钥。请技术员从备份恢复 secrets/recording.key，然后重新制作。
 composite-fault-maker-failed = 合成程序异常退出，可能是内存不足。请重新制作；若再次失败，请通知技术员。
 composite-fault-internal = 制作合成视频时出了意外的问题。请重新制作；若再次失败，请把代码 { $code } 告诉技术员。

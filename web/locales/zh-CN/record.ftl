@@ -176,6 +176,7 @@ lines-fault-segment-unreadable = 一段录音无法解码。请通知技术员�
 lines-fault-no-audio = 这次会话没有录到声音，因此没有笔录。
 lines-fault-store-unavailable = 存储连不上。等存储恢复后点重新转写。
 lines-fault-store-refused = 存储拒绝访问。请技术员检查存储设置，然后重新转写。
+lines-fault-recording-key-missing = 录像已加密，服务器上没有能打开它的密钥。请技术员从备份恢复 secrets/recording.key，然后重新转写。
 lines-fault-engine-failed = 语音识别程序异常退出，可能是内存不足。请重新转写；若再次失败，请通知技术员。
 lines-fault-internal = 转写出了意外的问题。请重新转写；若再次失败，请把代码 { $code } 告诉技术员。
 lines-flag = 存疑

@@ -17,6 +17,7 @@ error-store-refused = 录像存储拒绝了请求，请告诉技术人员检查�
 error-recording-not-ready = 录像还没有封存，封存后即可播放，请稍后再看。
 error-record-missing = 存储里没有找到这份录像，请马上告诉技术人员，不要删除任何文件。
 error-record-damaged = 这份录像与封存时不一致，不能播放，请马上告诉技术人员，不要删除任何文件。
+error-recording-key-missing = 这份录像已加密，服务器上没有能打开它的密钥。请让技术人员从备份恢复 secrets/recording.key（可运行 videohome doctor 检查）。
 error-transcript-not-ready = 转写还没有完成，请等完成后再下载。
 error-transcript-under-way = 转写正在进行，请等它完成。
 error-composite-not-ready = 合成视频还没有做好，请等完成后再下载。

@@ -83,8 +83,8 @@ test("every alarm is on within five seconds", () => {
 
 test("a browser that slept, and another device, begin anew", () => {
   const state = new Lasting(RULES.silent);
-  run(state, () => true, 0, 3_750);
-  const woke_ms = 3_750 + GAP_MS + 250;
+  run(state, () => true, 0, 3_250);
+  const woke_ms = 3_250 + GAP_MS + 250;
   assert.equal(run(state, () => true, woke_ms, 20_000), woke_ms + RULES.silent.window_ms);
   state.reset();
   assert.equal(state.on, false);

@@ -28,7 +28,7 @@ export interface Rule {
 /** All within five seconds, with what the way to the pages takes. Speech clips in its loud syllables only. */
 export const RULES: Readonly<Record<SourceTrouble, Rule>> = {
   black: { window_ms: 3_000, share: 1, clear_ms: 1_000 },
-  silent: { window_ms: 4_000, share: 1, clear_ms: 500 },
+  silent: { window_ms: 3_500, share: 1, clear_ms: 500 },
   clipping: { window_ms: 4_000, share: 0.3, clear_ms: 5_000 },
 };
 

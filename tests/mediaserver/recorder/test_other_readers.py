@@ -1,0 +1,110 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Readers that are not ours open every file of every codec: FFmpeg bit by bit, and Chromium; both find its length."""
+
+from __future__ import annotations
+
+import base64
+import json
+import subprocess
+from pathlib import Path
+
+import pytest
+from playwright.async_api import async_playwright
+
+from storage.manifest import Manifest, Segment, Track
+from tests.acceptance.machine import CHROMIUM
+from tests.faults.store import FolderStore
+from tests.mediaserver.recorder.codecs import FRAMES_PER_S, SOUND_MS, recorded
+
+CODECS = ("vp8", "h264", "vp9", "av1")
+FRAMES = 24 * FRAMES_PER_S
+FRAME_MS = {"video": 1_000 / FRAMES_PER_S, "audio": float(SOUND_MS)}
+ROUNDED_MS = 1.5
+"""File and manifest hold whole milliseconds."""
+
+LENGTH_JS = """(data) => new Promise((found) => {
+  const media = document.createElement('video');
+  media.muted = true;
+  const fail = () => found({ error: media.error?.message ?? 'no answer' });
+  media.onerror = fail;
+  setTimeout(fail, 20_000);
+  media.onloadedmetadata = () => {
+    // A file that may still grow says no length; its end is known once it was looked for.
+    media.onseeked = () => {
+      const last = media.buffered.length - 1;
+      found({ start_s: media.buffered.start(0), end_s: media.duration, width: media.videoWidth, ranges: last + 1 });
+    };
+    media.currentTime = 1e6;
+  };
+  const bytes = Uint8Array.from(atob(data), (letter) => letter.charCodeAt(0));
+  media.src = URL.createObjectURL(new Blob([bytes], { type: 'video/webm' }));
+})"""
+
+
+@pytest.fixture(scope="module")
+async def made(tmp_path_factory: pytest.TempPathFactory) -> tuple[Manifest, FolderStore]:
+    folder = tmp_path_factory.mktemp("codecs")
+    return await recorded(folder, CODECS, FRAMES, (160, 90), key_every=150, sound=True)
+
+
+def files(made: tuple[Manifest, FolderStore]) -> list[tuple[Track, Segment, Path]]:
+    manifest, store = made
+    found = [(track, segment, store.folder / segment.key) for track in manifest.tracks for segment in track.segments()]
+    assert manifest.complete and {track.epochs[0].codec for track in manifest.tracks} == {*CODECS, "opus"}
+    assert len(found) == 3 * len(manifest.tracks)
+    return found
+
+
+def read_by_ffprobe(path: Path) -> tuple[float, float, int]:
+    """When the first packet begins and the last ends, in ms, and how many there are."""
+    show = ["ffprobe", "-v", "error", "-show_entries", "packet=pts_time,duration_time", "-of", "json", str(path)]
+    probe = subprocess.run(show, capture_output=True, text=True, check=True)
+    assert probe.stderr == ""
+    packets = json.loads(probe.stdout)["packets"]
+    ends = [float(each["pts_time"]) + float(each.get("duration_time", 0)) for each in packets]
+    return min(float(each["pts_time"]) for each in packets) * 1_000, max(ends) * 1_000, len(packets)
+
+
+def test_ffmpeg_reads_every_file_without_a_fault_and_finds_its_length(made: tuple[Manifest, FolderStore]) -> None:
+    for track, segment, path in files(made):
+        whole = subprocess.run(
+            ["ffmpeg", "-v", "error", "-xerror", "-err_detect", "crccheck+bitstream+buffer", "-i", str(path),
+             "-c", "copy", "-f", "null", "-"], capture_output=True,
+        )  # fmt: skip
+        assert (whole.returncode, whole.stderr) == (0, b""), path
+        start_ms, end_ms, _ = read_by_ffprobe(path)
+        assert start_ms == pytest.approx(segment.start_ms, abs=ROUNDED_MS), path
+        assert end_ms == pytest.approx(segment.end_ms, abs=FRAME_MS[track.kind] + ROUNDED_MS), path
+
+
+def test_a_whole_track_decodes_to_as_many_pictures_as_were_sent(
+    made: tuple[Manifest, FolderStore], tmp_path: Path
+) -> None:
+    """The first file whole, of the others the clusters: as a player puts them together."""
+    manifest, store = made
+    for track in manifest.tracks:
+        path = tmp_path / f"{track.track_id}.webm"
+        pieces = [(store.folder / s.key).read_bytes()[s.header_bytes if s.segment else 0 :] for s in track.segments()]
+        path.write_bytes(b"".join(pieces))
+        decode = ["ffmpeg", "-v", "error", "-xerror", "-i", str(path), "-fps_mode", "passthrough", "-f", "null", "-"]
+        asked = subprocess.run([*decode, "-progress", "-"], capture_output=True, text=True)
+        assert (asked.returncode, asked.stderr) == (0, ""), track.track_id
+        if track.kind == "video":
+            told = [line for line in asked.stdout.splitlines() if line.startswith("frame=")]
+            assert int(told[-1].removeprefix("frame=")) == FRAMES, track.track_id
+
+
+async def test_chromium_opens_every_file_and_finds_its_length(made: tuple[Manifest, FolderStore]) -> None:
+    async with async_playwright() as playwright:
+        browser = await playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox", "--disable-gpu"])
+        page = await browser.new_page()
+        for track, segment, path in files(made):
+            said = await page.evaluate(LENGTH_JS, base64.b64encode(path.read_bytes()).decode())
+            assert "error" not in said, (path, said)
+            # Its time line begins at nought, wherever the file's begins.
+            assert said["end_s"] * 1_000 == pytest.approx(segment.end_ms, abs=FRAME_MS[track.kind] + ROUNDED_MS), (
+                path,
+                said,
+            )
+            assert said["width"] == (160 if track.kind == "video" else 0)
+        await browser.close()
