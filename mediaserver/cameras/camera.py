@@ -95,9 +95,9 @@ class _Connection:
                 return
             now = time.monotonic()
             if unit.video:
-                self._picture(unit, now)
+                self._picture(unit)
             elif self._sound is not None and self._running:
-                line_s = self._clock.line("sound", unit.camera_s, now)
+                line_s = self._clock.line("sound", unit.camera_s, unit.arrived_s)
                 for packet in self._sound.packets(unit.packet, line_s):
                     self._sink.on_sound(packet)
             if self._running:
@@ -105,7 +105,7 @@ class _Connection:
             elif now > deadline_s:
                 raise CameraFault(State.NO_KEY_FRAME)
 
-    def _picture(self, unit: Unit, now: float) -> None:
+    def _picture(self, unit: Unit) -> None:
         self._check_order(unit)
         picture = self._packetizer.picture(bytes(unit.packet))
         if picture is None:
@@ -116,7 +116,7 @@ class _Connection:
             codec = "" if self._source.sound is None else self._source.sound.codec_context.name
             told = CameraFacts(facts.profile_level_id, facts.width, facts.height, self._sound is not None, codec)
             self._sink.on_state(State.RUNNING, "", told)
-        self._sink.on_picture(self._clock.line("picture", unit.camera_s, now), picture)
+        self._sink.on_picture(self._clock.line("picture", unit.camera_s, unit.arrived_s), picture)
 
     def _check_order(self, unit: Unit) -> None:
         """Pictures that are sent in another order than shown cannot pass through a call."""

@@ -7,6 +7,7 @@ one STAP-A before every IDR picture, so that whoever comes in at a key frame can
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -19,6 +20,11 @@ MAX_PARAMETER_SETS: Final = 8
 """Of each kind; a camera has one or two. More are a broken stream: the oldest is forgotten."""
 MAX_SETS_BYTES: Final = 4096
 """A larger parameter set is not kept."""
+
+TRIED_KEY_FRAMES: Final = 3.0
+"""The first may have come in the middle, or be made otherwise than those that follow."""
+MAX_HELD_BYTES: Final = 8 << 20
+"""No key frame is held together beyond this."""
 
 MOST_SETS: Final = 255
 """Highest id of a parameter set (H.264 section 7.4.2.2)."""
@@ -109,6 +115,47 @@ class Packetizer:
             return [payload for unit in sets for payload in fragments(unit, self.max_payload_bytes)]
         importance = max(unit[0] & 0x60 for unit in sets)
         return [bytes([importance | STAP_A]) + b"".join(len(unit).to_bytes(2) + unit for unit in sets)]
+
+
+Piece = tuple[bytes, float | None, float]
+"""Bytes of an access unit, the camera's own time of it (None: it gave none), and when it arrived; both in seconds."""
+
+
+class Pieces:
+    """Puts a key frame together that was taken apart on its way.
+
+    A parameter set begins an access unit (H.264 section 7.4.1.2.3), so of a camera that repeats them before each slice
+    of a key frame every slice comes as a unit of its own, with the same time. In RTP all of one time are one picture
+    (RFC 6184 section 5.1). The first key frames of a connection are held until the next unit shows whether the camera
+    does so; later ones only where it does, because a held picture is late by one.
+    """
+
+    def __init__(self) -> None:
+        self._held: Piece | None = None
+        self._tries = TRIED_KEY_FRAMES
+        """So many key frames more are held; endless once one came in pieces."""
+        self._newest_s: float | None = None
+
+    def take(self, piece: Piece) -> list[Piece]:
+        """What is whole now, in order; at most two."""
+        data, camera_s, _ = piece
+        again = camera_s is not None and camera_s == self._newest_s
+        self._newest_s = camera_s
+        if again:
+            self._tries = math.inf
+            held = self._held
+            if held is None or len(held[0]) + len(data) > MAX_HELD_BYTES:
+                return [piece]  # its beginning has gone already
+            self._held = held[0] + data, held[1], held[2]
+            return []
+        whole = [] if self._held is None else [self._held]
+        if self._tries > 0 and any(unit[0] & 31 == IDR for unit in split_units(data)):
+            self._tries -= 1
+            self._held = piece
+        else:
+            self._held = None
+            whole.append(piece)
+        return whole
 
 
 def split_units(data: bytes) -> list[bytes]:

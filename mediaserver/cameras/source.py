@@ -19,6 +19,7 @@ import av
 import av.error
 import av.logging
 
+from mediaserver.cameras.h264 import Pieces
 from mediaserver.cameras.states import CameraFault, CameraSpec, State
 
 OPEN_WITHIN_S: Final = 8.0
@@ -51,6 +52,8 @@ class Unit:
     video: bool
     camera_s: float | None
     """The camera's own time in seconds; None when it gave none."""
+    arrived_s: float
+    """On the steady clock."""
     packet: Any
     """av.Packet"""
 
@@ -90,7 +93,7 @@ class Source:
 
     def units(self) -> Iterator[Unit]:
         """Everything that comes. Ends by CameraFault LOST when nothing comes any more."""
-        untimed = 0
+        untimed, pieces = 0, Pieces()
         wanted = [stream for stream in (self.video, self.sound) if stream is not None]
         try:
             for packet in self._container.demux(wanted):
@@ -101,7 +104,12 @@ class Source:
                 if packet.stream is self.video and camera_s is None and untimed < UNTIMED_MOST:
                     untimed += 1  # whoever comes in the middle of a picture gets the rest of it first, without a time
                     continue
-                yield Unit(packet.stream is self.video, camera_s, packet)
+                now = time.monotonic()
+                if packet.stream is not self.video:
+                    yield Unit(False, camera_s, now, packet)
+                    continue
+                for data, whole_s, arrived_s in pieces.take((bytes(packet), camera_s, now)):
+                    yield Unit(True, whole_s, arrived_s, av.Packet(data))
         except (av.error.FFmpegError, OSError, ValueError):
             pass
         raise CameraFault(State.LOST)

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mediaserver.cameras.h264 import MAX_PARAMETER_SETS, Packetizer, fragments, read_sps, split_units
+from mediaserver.cameras.h264 import MAX_PARAMETER_SETS, Packetizer, Pieces, fragments, read_sps, split_units
 from mediaserver.cameras.streams import OutgoingStream
 from mediaserver.rtp.h264 import STAP_A, read_h264
 from tests.mediaserver.cameras.viewer import START, access_units, decoded
@@ -138,3 +138,35 @@ def test_any_bytes_are_survived(pieces: list[bytes]) -> None:
     for unit in split_units(START + START.join(pieces)):
         with contextlib.suppress(ValueError):
             read_sps(unit)
+
+
+KEY, DELTA = START + b"\x67sets" + START + b"\x65key", START + b"\x41delta"
+
+
+@pytest.mark.parametrize(
+    ("came", "whole"),
+    [
+        # The first key frames wait for what follows.
+        ([(KEY, 0.0)], []),
+        ([(KEY, 0.0), (DELTA, 0.04), (KEY, 0.08)], [(KEY, 0.0), (DELTA, 0.04)]),
+        # Two slices, three slices, each with its parameter sets.
+        ([(KEY, 0.0), (KEY, 0.0), (DELTA, 0.04), (KEY, 0.08)], [(KEY + KEY, 0.0), (DELTA, 0.04)]),
+        ([(KEY, 0.0), (KEY, 0.0), (KEY, 0.0), (KEY, 0.1), (DELTA, 0.2)], [(KEY * 3, 0.0), (KEY, 0.1), (DELTA, 0.2)]),
+        # Three that came whole: no later one waits.
+        ([(KEY, 0.0), (KEY, 0.1), (KEY, 0.2), (KEY, 0.3)], [(KEY, 0.0), (KEY, 0.1), (KEY, 0.2), (KEY, 0.3)]),
+        # But where one comes in pieces in spite of that, all do from the next one on.
+        (
+            [(KEY, 0.1), (KEY, 0.2), (KEY, 0.3), (KEY, 0.4), (KEY, 0.4), (KEY, 0.5), (KEY, 0.5), (DELTA, 0.6)],
+            [(KEY, 0.1), (KEY, 0.2), (KEY, 0.3), (KEY, 0.4), (KEY, 0.4), (KEY + KEY, 0.5), (DELTA, 0.6)],
+        ),
+        # Without times nothing is joined.
+        ([(KEY, None), (KEY, None), (DELTA, None)], [(KEY, None), (KEY, None), (DELTA, None)]),
+        ([(DELTA, 0.0), (DELTA, 0.04)], [(DELTA, 0.0), (DELTA, 0.04)]),
+    ],
+)
+def test_a_key_frame_in_pieces_is_put_together(came: list[Any], whole: list[Any]) -> None:
+    pieces = Pieces()
+    found = [one for at_s, (data, camera_s) in enumerate(came) for one in pieces.take((data, camera_s, float(at_s)))]
+    assert [(data, camera_s) for data, camera_s, _ in found] == whole
+    arrived = [arrived_s for _, _, arrived_s in found]
+    assert arrived == sorted(set(arrived)), "when its first piece came"

@@ -3,7 +3,10 @@
 
 from __future__ import annotations
 
+import asyncio
+import subprocess
 from collections.abc import AsyncIterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,6 +14,9 @@ import pytest
 from storage.camera_passwords import seal_password
 from storage.database.models import Camera
 from storage.ids import new_id
+from storage.layout import manifest_key
+from storage.manifest import Manifest, from_bytes
+from storage.objects import open_store
 from tests.mediaserver.cameras import servers
 from tests.mediaserver.cameras.servers import PASSWORD, USER, RtspServer, gstreamer
 from tests.web.front import Browser
@@ -18,6 +24,8 @@ from tests.web.sessions.house import House, eventually
 from web.api.core import DATABASE
 from web.casework.cameras import MOST_IN_SESSION
 from web.casework.sessions import EMPTY_GRACE_MS
+
+TALK_S = 12.0
 
 
 @pytest.fixture
@@ -96,6 +104,58 @@ async def test_a_camera_alone_keeps_no_session_open(house: House, server: RtspSe
     await house.running.keeper.on_event(event)
     house.clock.forward(EMPTY_GRACE_MS)
     await house.wait(officer, session, lambda d: d["state"] == "ended", 20)
+
+
+async def test_a_camera_is_recorded_as_it_came_with_its_sound(tmp_path: Path, ui_folder: Path) -> None:
+    """By the same path as everybody's: H264 untouched, sound as Opus, sealed, and whole for another reader."""
+    server = gstreamer({"live": f"{servers.H264} {servers.ALAW}"})
+    house = House(tmp_path / "data", ui_folder)
+    await asyncio.gather(house.start_store(), house.start_mediaserver(), house.start_recorder(), server.start())
+    await house.start_web()
+    try:
+        made = await recorded_with_camera(house, server)
+        for source, codec in (("cam", "h264"), ("mic", "opus")):
+            (track,) = [one for one in made.tracks if one.source == source]
+            (epoch,) = track.epochs
+            assert (epoch.codec, {peer.name for peer in made.peers}) == (codec, {"摄像机 1", "station officer"})
+            assert epoch.end_ms - epoch.start_ms > TALK_S * 1000 - 1_500
+            assert [gap for gap in made.gaps if gap.track_id == track.track_id] == []
+            for number, segment in enumerate(epoch.segments):
+                path = tmp_path / f"{source}-{number}.webm"
+                path.write_bytes(await asyncio.to_thread(open_store(house.settings).read_bytes, segment.key))
+                whole = subprocess.run(
+                    ["ffmpeg", "-v", "error", "-xerror", "-i", str(path), "-f", "null", "-"], capture_output=True
+                )
+                assert (whole.returncode, whole.stderr) == (0, b"")
+    finally:
+        await server.kill()
+        await house.close()
+
+
+async def recorded_with_camera(house: House, server: RtspServer) -> Manifest:
+    """A session of an officer and the station's camera, recorded for a while; its sealed manifest."""
+    place = await house.front.add_place("青石镇派出所")
+    officer = await house.front.signed_in("station_officer", place_id=place, name="station officer")
+    camera = await add_camera(house, place, server.address(), sound=True)
+    session = await house.session(officer)
+    await officer.put(f"/api/sessions/{session}/cameras", {"camera_ids": [camera]})
+    await house.consented(officer, session, "吴发明")
+    page = await house.enter(officer, session)
+    await house.wait(officer, session, camera_in, 30)
+    assert (await officer.post(f"/api/sessions/{session}/recording", {"step": "start"})).status == 200
+    for _ in range(60):
+        for wire in page.wires.values():
+            wire.check()  # as a browser does, to stay
+        if ((await house.detail(officer, session))["recording"]["recorded_to_ms"] or 0) > TALK_S * 1000:
+            break
+        await asyncio.sleep(1)
+    await page.good("leave", {})
+    assert (await officer.post(f"/api/sessions/{session}/end")).status == 200
+    await house.wait(officer, session, lambda d: d["recording"]["state"] == "sealed", 60)
+    stored = await asyncio.to_thread(
+        open_store(house.settings).read_bytes, manifest_key(house.settings.county, session)
+    )
+    return from_bytes(stored)
 
 
 async def test_after_a_killed_mediaserver_the_camera_is_there_again(house: House, server: RtspServer) -> None:
