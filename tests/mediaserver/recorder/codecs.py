@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A sealed recording with a camera of each wanted codec and a microphone, made from RTP by the recorder's own code."""
+"""Sealed recordings of cameras of each wanted codec and of a microphone, made from RTP by the recorder's own code."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 
@@ -27,39 +28,83 @@ Due = tuple[float, bytes]
 """When a packet arrives, in ms from the start, and the packet."""
 
 
+@dataclass(frozen=True)
+class _Source:
+    """One stream: its track, and what of it comes from `begins_ms` on."""
+
+    track_id: str
+    codec: str
+    due: list[Due]
+    begins_ms: int = 0
+
+
 async def recorded(
     folder: Path, codecs: Sequence[str], frames: int, size: tuple[int, int], *, key_every: int = 15, sound: bool = False
 ) -> tuple[Manifest, FolderStore]:
     """So many pictures of each camera, each with a bar that grows by nine pixels. The store is the folder `objects`."""
+    sources = [
+        _Source(f"{codec}-cam", codec, list(_pictures(number, codec, frames, size, key_every)))
+        for number, codec in enumerate(codecs, 1)
+    ]
+    if sound:
+        due = list(_sound(len(sources) + 1, frames * 1_000 // FRAMES_PER_S))
+        sources.append(_Source("voice-mic", "opus", due))
+    return await _record(folder, sources)
+
+
+async def one_after_another(
+    folder: Path, codecs: Sequence[str], frames: int, size: tuple[int, int]
+) -> tuple[Manifest, FolderStore]:
+    """One camera that sends so many pictures of each codec in turn, as a page does that publishes anew."""
+    length_ms = frames * 1_000 // FRAMES_PER_S
+    return await _record(
+        folder,
+        [
+            _Source("p-cam", codec, list(_pictures(number, codec, frames, size, 15)), (number - 1) * length_ms)
+            for number, codec in enumerate(codecs, 1)
+        ],
+    )
+
+
+async def _record(folder: Path, sources: Sequence[_Source]) -> tuple[Manifest, FolderStore]:
     clock, store = Clock(), FolderStore(folder / "objects")
     settings = settings_of(folder)
     settings.spool_dir.mkdir(parents=True)
-    sources = [(f"{codec}-cam", codec, list(_pictures(n, codec, frames, size, key_every))) for n, codec in
-               enumerate(codecs, 1)]  # fmt: skip
-    if sound:
-        sources.append(("voice-mic", "opus", list(_sound(len(sources) + 1, frames * 1_000 // FRAMES_PER_S))))
     with surroundings_of(store, clock):
         recorder = core.Recorder(settings)
         recorder.start()
         recorder.welcome("boot")
         script = Script(recorder, clock, None)
         script.order("on")
-        for number, (track_id, codec, _) in enumerate(sources, 1):
-            _open(script, number, track_id, codec)
-        sent = [0] * len(sources)
-        for until_ms in range(_STEP_MS, frames * 1_000 // FRAMES_PER_S + _STEP_MS, _STEP_MS):
-            for place, (_, _, due) in enumerate(sources):
-                while sent[place] < len(due) and due[sent[place]][0] < until_ms:
-                    at_ms, packet = due[sent[place]]
-                    sent[place] += 1
-                    arrival_us = UTC_MS * 1_000 + int(at_ms * 1_000)
-                    script.take(feed.encode_packet(place + 1, sent[place], packet, arrival_us))
-            clock.ms = until_ms
+        sent = dict.fromkeys(range(1, len(sources) + 1), -1)
+        while any(sent[number] < len(source.due) for number, source in enumerate(sources, 1)):
+            clock.ms += _STEP_MS
+            for number, source in enumerate(sources, 1):
+                sent[number] = _send(script, number, source, sent[number], clock.ms)
             await recorder.commit()
         script.order("stopped")
         await finish(recorder, clock)
         await recorder.close()
     return assert_green(folder, store), store
+
+
+def _send(script: Script, number: int, source: _Source, sent: int, until_ms: int) -> int:
+    """What is due until then, after so many packets; -1: its track is not open yet. Returns how many are sent now."""
+    if sent < 0:
+        if source.begins_ms >= until_ms:
+            return sent
+        _open(script, number, source.track_id, source.codec)
+        sent = 0
+    before = sent
+    while sent < len(source.due) and source.begins_ms + source.due[sent][0] < until_ms:
+        at_ms, packet = source.due[sent]
+        sent += 1
+        arrival_us = (UTC_MS + source.begins_ms) * 1_000 + int(at_ms * 1_000)
+        script.take(feed.encode_packet(number, sent, packet, arrival_us))
+    if before < sent == len(source.due):
+        body = {"number": number, "utc_ms": UTC_MS + until_ms}
+        script.take(feed.encode_json(feed.Kind.CLOSE, feed.CONTROL_TRACK, next(script.control), body))
+    return sent
 
 
 def _open(script: Script, number: int, track_id: str, codec: str) -> None:

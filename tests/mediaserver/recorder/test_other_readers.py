@@ -14,7 +14,7 @@ from playwright.async_api import async_playwright
 from storage.manifest import Manifest, Segment, Track
 from tests.acceptance.machine import CHROMIUM
 from tests.faults.store import FolderStore
-from tests.mediaserver.recorder.codecs import FRAMES_PER_S, SOUND_MS, recorded
+from tests.mediaserver.recorder.codecs import FRAMES_PER_S, SOUND_MS, one_after_another, recorded
 
 CODECS = ("vp8", "h264", "vp9", "av1")
 FRAMES = 24 * FRAMES_PER_S
@@ -92,6 +92,23 @@ def test_a_whole_track_decodes_to_as_many_pictures_as_were_sent(
         if track.kind == "video":
             told = [line for line in asked.stdout.splitlines() if line.startswith("frame=")]
             assert int(told[-1].removeprefix("frame=")) == FRAMES, track.track_id
+
+
+async def test_another_codec_is_another_epoch_of_the_same_track(tmp_path: Path) -> None:
+    manifest, store = await one_after_another(tmp_path, CODECS, 2 * FRAMES_PER_S, (160, 90))
+    (track,) = manifest.tracks
+    assert [epoch.codec for epoch in track.epochs] == list(CODECS) and manifest.complete
+    for before, after in zip(track.epochs, track.epochs[1:], strict=False):
+        assert after.start_ms == pytest.approx(before.end_ms, abs=FRAME_MS["video"] + ROUNDED_MS)
+    for number, epoch in enumerate(track.epochs):
+        (segment,) = epoch.segments
+        path = store.folder / segment.key
+        start_ms, end_ms, frames = read_by_ffprobe(path)
+        assert frames == 2 * FRAMES_PER_S
+        assert (start_ms, end_ms) == pytest.approx((number * 2_000, number * 2_000 + 2_000), abs=FRAME_MS["video"] + 2)
+        decode = ["ffmpeg", "-v", "error", "-xerror", "-i", str(path), "-f", "null", "-"]
+        whole = subprocess.run(decode, capture_output=True)
+        assert (whole.returncode, whole.stderr) == (0, b""), path
 
 
 async def test_chromium_opens_every_file_and_finds_its_length(made: tuple[Manifest, FolderStore]) -> None:
