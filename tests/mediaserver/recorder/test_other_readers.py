@@ -3,17 +3,15 @@
 
 from __future__ import annotations
 
-import base64
 import json
 import subprocess
 from pathlib import Path
 
 import pytest
-from playwright.async_api import async_playwright
 
 from storage.manifest import Manifest, Segment, Track
-from tests.acceptance.machine import CHROMIUM
 from tests.faults.store import FolderStore
+from tests.mediaserver.recorder.chromium_reader import chromium_page, read_by_chromium
 from tests.mediaserver.recorder.codecs import FRAMES_PER_S, SOUND_MS, one_after_another, recorded
 
 CODECS = ("vp8", "h264", "vp9", "av1")
@@ -21,24 +19,6 @@ FRAMES = 24 * FRAMES_PER_S
 FRAME_MS = {"video": 1_000 / FRAMES_PER_S, "audio": float(SOUND_MS)}
 ROUNDED_MS = 1.5
 """File and manifest hold whole milliseconds."""
-
-LENGTH_JS = """(data) => new Promise((found) => {
-  const media = document.createElement('video');
-  media.muted = true;
-  const fail = () => found({ error: media.error?.message ?? 'no answer' });
-  media.onerror = fail;
-  setTimeout(fail, 20_000);
-  media.onloadedmetadata = () => {
-    // A file that may still grow says no length; its end is known once it was looked for.
-    media.onseeked = () => {
-      const last = media.buffered.length - 1;
-      found({ start_s: media.buffered.start(0), end_s: media.duration, width: media.videoWidth, ranges: last + 1 });
-    };
-    media.currentTime = 1e6;
-  };
-  const bytes = Uint8Array.from(atob(data), (letter) => letter.charCodeAt(0));
-  media.src = URL.createObjectURL(new Blob([bytes], { type: 'video/webm' }));
-})"""
 
 
 @pytest.fixture(scope="module")
@@ -112,16 +92,11 @@ async def test_another_codec_is_another_epoch_of_the_same_track(tmp_path: Path) 
 
 
 async def test_chromium_opens_every_file_and_finds_its_length(made: tuple[Manifest, FolderStore]) -> None:
-    async with async_playwright() as playwright:
-        browser = await playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox", "--disable-gpu"])
-        page = await browser.new_page()
+    async with chromium_page() as page:
         for track, segment, path in files(made):
-            said = await page.evaluate(LENGTH_JS, base64.b64encode(path.read_bytes()).decode())
+            said = await read_by_chromium(page, path, "video/webm")
             assert "error" not in said, (path, said)
             # Its time line begins at nought, wherever the file's begins.
-            assert said["end_s"] * 1_000 == pytest.approx(segment.end_ms, abs=FRAME_MS[track.kind] + ROUNDED_MS), (
-                path,
-                said,
-            )
+            most_ms = FRAME_MS[track.kind] + ROUNDED_MS
+            assert said["end_s"] * 1_000 == pytest.approx(segment.end_ms, abs=most_ms), (path, said)
             assert said["width"] == (160 if track.kind == "video" else 0)
-        await browser.close()

@@ -9,8 +9,10 @@ from typing import Any
 
 import av
 import numpy as np
+import pytest
 
 from storage.manifest import Epoch
+from tests.mediaserver.recorder.chromium_reader import chromium_page, read_by_chromium
 from tests.mediaserver.recorder.codecs import FRAMES_PER_S as RATE
 from tests.mediaserver.recorder.codecs import recorded
 from tests.transcribe.derive.test_captions import captions
@@ -37,6 +39,9 @@ async def test_cameras_of_three_codecs_are_all_to_be_seen_at_their_time(tmp_path
     asked = ["-show_entries", "stream=codec_name", "-of", "csv=p=0", str(path)]
     probed = subprocess.run(["ffprobe", "-v", "error", *asked], capture_output=True, text=True, check=True)
     assert probed.stdout.split() == ["h264", "aac"]
+    async with chromium_page() as page:
+        said = await read_by_chromium(page, path, "video/mp4")
+    assert said["end_s"] == pytest.approx(film.plan.frames / FRAMES_PER_SECOND, abs=1 / FRAMES_PER_SECOND), said
     style = Style()
     cells = grid(len(CODECS), Rect(0, style.bar_height, style.width, style.height - style.bar_height))
     epochs = {track.track_id: track.epochs[0] for track in made.tracks}
