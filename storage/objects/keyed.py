@@ -133,6 +133,12 @@ class KeyRing:
         return False
 
 
+def _content_of(key: str) -> _Name | None:
+    """The session that an object belongs to; None for `own-key.json` itself, and for what is of no session."""
+    name = session_of(key)
+    return None if name is not None and key == own_key_key(*name) else name
+
+
 def _is_encrypted(store: ObjectStore, key: str) -> bool:
     try:
         reader = store.open_range(key, 0, len(MAGIC))
@@ -151,10 +157,8 @@ class KeyedStore:
 
     def _key(self, key: str, *, writing: bool = False) -> bytes | None:
         """The key that an object is encrypted with; None where it lies as it is."""
-        name = session_of(key)
-        if name is None or key == own_key_key(*name):
-            return None
-        return self._ring.key(name, writing=writing)
+        name = _content_of(key)
+        return None if name is None else self._ring.key(name, writing=writing)
 
     # Writing
 
@@ -257,8 +261,8 @@ class KeyedStore:
         return digest.hexdigest(), size
 
     def stat(self, key: str) -> ObjectStat:
-        found, name = self.inner.stat(key), session_of(key)
-        if name is None or key == own_key_key(*name) or not self._ring.has_key(name):
+        found, name = self.inner.stat(key), _content_of(key)
+        if name is None or not self._ring.has_key(name):
             return found
         with _named(key):
             return replace(found, bytes=plain_bytes(found.bytes))
