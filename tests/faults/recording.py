@@ -176,6 +176,16 @@ async def finish(recorder: core.Recorder, clock: Clock, rounds: int = 2_000) -> 
         assert await recorder.forget(SESSION)
 
 
+def begun(settings: Settings, log: LoggedDisk | None = None) -> core.Recorder:
+    """A recorder that runs, and to which a mediaserver has spoken. What it acknowledges stands in the log."""
+    recorder = core.Recorder(settings)
+    if log is not None:
+        recorder.on_acknowledge = lambda numbers: log.note("acknowledged", dict(numbers))
+    recorder.start()
+    recorder.welcome("boot-1")
+    return recorder
+
+
 async def record(
     folder: Path,
     store: FolderStore,
@@ -189,11 +199,7 @@ async def record(
     settings = settings_of(folder)
     settings.spool_dir.mkdir(parents=True, exist_ok=True)
     with surroundings(store, clock, log):
-        recorder = core.Recorder(settings)
-        if log is not None:
-            recorder.on_acknowledge = lambda numbers: log.note("acknowledged", dict(numbers))
-        recorder.start()
-        recorder.welcome("boot-1")
+        recorder = begun(settings, log)
         script = Script(recorder, clock, log, own_key=own_key)
         await script.play(every_ms)
         await finish(recorder, clock)

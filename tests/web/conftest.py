@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
@@ -17,13 +17,6 @@ from tests.web.front import Clock, Front, start_front
 
 ON_POSTGRESQL = os.environ.get("VIDEOHOME_TEST_DATABASE") == "postgresql"
 """All of these tests can be run on either kind of database (docs/testing.md)."""
-
-
-@pytest.fixture(scope="session")
-def cluster() -> Iterator[Cluster]:
-    running = Cluster()
-    yield running
-    running.stop()
 
 
 @pytest.fixture(autouse=True)

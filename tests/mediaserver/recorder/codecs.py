@@ -11,11 +11,10 @@ from pathlib import Path
 import av
 import numpy as np
 
-from mediaserver.recorder import core
 from mediaserver.recording import feed
 from mediaserver.rtp import packet as rtp
 from storage.manifest import Manifest
-from tests.faults.recording import COUNTY, SESSION, UTC_MS, Clock, Script, assert_green, finish, settings_of
+from tests.faults.recording import COUNTY, SESSION, UTC_MS, Clock, Script, assert_green, begun, finish, settings_of
 from tests.faults.recording import surroundings as surroundings_of
 from tests.faults.store import FolderStore
 from tests.video import encode, payloads
@@ -68,12 +67,8 @@ async def one_after_another(
 
 async def _record(folder: Path, sources: Sequence[_Source]) -> tuple[Manifest, FolderStore]:
     clock, store = Clock(), FolderStore(folder / "objects")
-    settings = settings_of(folder)
-    settings.spool_dir.mkdir(parents=True)
     with surroundings_of(store, clock):
-        recorder = core.Recorder(settings)
-        recorder.start()
-        recorder.welcome("boot")
+        recorder = begun(settings_of(folder))
         script = Script(recorder, clock, None)
         script.order("on")
         sent = dict.fromkeys(range(1, len(sources) + 1), -1)

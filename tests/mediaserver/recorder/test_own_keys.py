@@ -11,7 +11,6 @@ from pathlib import Path
 
 import pytest
 
-from mediaserver.recorder import core
 from mediaserver.recorder.session import LiveSession
 from mediaserver.recorder.spool import SessionSpool
 from mediaserver.recorder.status import report
@@ -29,6 +28,7 @@ from tests.faults.recording import (
     Script,
     assert_green,
     assert_nothing_left,
+    begun,
     finish,
     settings_of,
     surroundings,
@@ -46,11 +46,8 @@ def node(folder: Path) -> Settings:
 
 async def test_without_the_installations_key_it_waits_in_the_spool_and_goes_on_by_itself(tmp_path: Path) -> None:
     settings, store, clock = node(tmp_path), FolderStore(tmp_path / "objects"), Clock()
-    settings.spool_dir.mkdir(parents=True)
     with surroundings(store, clock):
-        recorder = core.Recorder(settings)
-        recorder.start()
-        recorder.welcome("boot-1")
+        recorder = begun(settings)
         script = Script(recorder, clock, None, own_key=True)
         await script.play(COMMIT_MS)
         live = recorder.sessions[SESSION]
@@ -77,11 +74,8 @@ async def test_what_somebody_takes_from_the_store_is_neither_put_there_in_plain_
 ) -> None:
     """Everything is taken away while it is recorded, the key with it: the journal still knows."""
     settings, store, clock = settings_of(tmp_path), FolderStore(tmp_path / "objects"), Clock()
-    settings.spool_dir.mkdir(parents=True)
     with surroundings(store, clock):
-        recorder = core.Recorder(settings)
-        recorder.start()
-        recorder.welcome("boot-1")
+        recorder = begun(settings)
         await Script(recorder, clock, None, own_key=True).play(COMMIT_MS)
         for _ in range(100):
             await recorder.commit()
@@ -95,9 +89,7 @@ async def test_what_somebody_takes_from_the_store_is_neither_put_there_in_plain_
         for item in list(store.list("")):
             (store.folder / item.key).unlink()
         if restart:
-            recorder = core.Recorder(settings)
-            recorder.start()
-            recorder.welcome("boot-1")
+            recorder = begun(settings)
         await finish(recorder, clock)
         await recorder.close()
     assert store.read_bytes(own_key_key(COUNTY, SESSION)) == text, "the same key once more"
