@@ -11,6 +11,7 @@
 #define PY_SSIZE_T_CLEAN
 #define _GNU_SOURCE
 #include "allowance.h"
+#include "direct.h"
 #include "fanout.h"
 #include "intake.h"
 #include "meter.h"
@@ -18,6 +19,7 @@
 #include "relay.h"
 #include "ring.h"
 #include "sealer.h"
+#include "sender.h"
 #include "straight.h"
 #include "told.h"
 #include <arpa/inet.h>
@@ -32,31 +34,17 @@
 enum {
     FEW = 4,              /* read by the first system call */
     BATCH = 64,           /* datagrams read in one call */
-    DATAGRAM = 2048,      /* most bytes of one */
-    TRAILER = 148,        /* most that libsrtp adds */
-    OUT = 128 << 10,      /* bytes of packets protected and not yet sent */
     TARGETS = 512,        /* transports sent to in one call */
-    FLUSH = 16,           /* messages given to the kernel in one call */
-    RUN_PACKETS = 64,     /* the kernel's limits of one UDP GSO message */
-    RUN_BYTES = 60000,
 };
-#ifndef SOL_UDP
-#define SOL_UDP 17
-#endif
-#ifndef UDP_SEGMENT
-#define UDP_SEGMENT 103
-#endif
 
-typedef int (*Work)(void *session, void *packet, int *size);
-
-static Work protect_rtp, protect_rtcp, unprotect_rtp, unprotect_rtcp;
+static Work unprotect_rtp, unprotect_rtcp;
 
 /* use(protect, protect_rtcp, unprotect, unprotect_rtcp): addresses of libsrtp's functions. */
 static PyObject *use(PyObject *self, PyObject *args) {
     unsigned long long a, b, c, d;
     (void)self;
     if (!PyArg_ParseTuple(args, "KKKK", &a, &b, &c, &d)) return NULL;
-    protect_rtp = (Work)(uintptr_t)a, protect_rtcp = (Work)(uintptr_t)b;
+    sender_use((Work)(uintptr_t)a, (Work)(uintptr_t)b);
     unprotect_rtp = (Work)(uintptr_t)c, unprotect_rtcp = (Work)(uintptr_t)d;
     Py_RETURN_NONE;
 }
@@ -64,7 +52,7 @@ static PyObject *use(PyObject *self, PyObject *args) {
 static int busy; /* the buffers below are shared: one call at a time, also while the interpreter's lock is released */
 
 static int ready(void) {
-    if (protect_rtp && protect_rtcp && unprotect_rtp && unprotect_rtcp && !busy) return 1;
+    if (unprotect_rtp && unprotect_rtcp && !busy) return 1;
     PyErr_SetString(PyExc_RuntimeError, busy ? "only one thread may call in" : "call use() first");
     return 0;
 }
@@ -315,134 +303,16 @@ static PyObject *receive(PyObject *self, PyObject *args) {
 /* ---- sending ---- */
 
 typedef struct {
-    void *session;    /* of libsrtp */
-    PyObject *sealer; /* of RTP, or NULL; borrowed from the route */
-    const struct sockaddr *address;
-    socklen_t address_bytes;
-    Py_ssize_t first, last; /* of a chain in `packets` */
-} Target;
-
-typedef struct {
     const uint8_t *data;
     int size, is_rtcp;
     Py_ssize_t next; /* to the same target, or -1 */
 } Packet;
 
-typedef struct {
-    char bytes[CMSG_SPACE(sizeof(uint16_t))];
-} Control;
-
-typedef struct {
-    int fd, gso, pending, gso_errno;
-    long sent, dropped;
-    size_t at; /* in `out` */
-    struct mmsghdr messages[FLUSH];
-    struct iovec parts[FLUSH];
-    _Alignas(struct cmsghdr) Control controls[FLUSH];
-    int segment[FLUSH], packets[FLUSH];
-} Sender;
-
-static uint8_t out[OUT];
-static Sender sender;
-
-static int no_gso(int error) {
-    return error == EINVAL || error == EIO || error == ENOPROTOOPT || error == EOPNOTSUPP || error == EMSGSIZE;
-}
-
-/* One message that the kernel did not take with the others: alone, and packet by packet where GSO is the reason. */
-static void send_alone(Sender *s, int i) {
-    struct msghdr *message = &s->messages[i].msg_hdr;
-    if (sendmsg(s->fd, message, MSG_DONTWAIT) >= 0) {
-        s->sent += s->packets[i];
-        return;
-    }
-    if (s->packets[i] == 1 || !no_gso(errno)) {
-        s->dropped += s->packets[i];
-        return;
-    }
-    if (errno != EMSGSIZE) s->gso = 0, s->gso_errno = errno;
-    uint8_t *at = s->parts[i].iov_base, *end = at + s->parts[i].iov_len;
-    for (; at < end; at += s->segment[i]) {
-        size_t size = end - at < s->segment[i] ? (size_t)(end - at) : (size_t)s->segment[i];
-        if (sendto(s->fd, at, size, MSG_DONTWAIT, message->msg_name, message->msg_namelen) >= 0) s->sent++;
-        else s->dropped++;
-    }
-}
-
-static void flush(Sender *s) {
-    int done = 0;
-    while (done < s->pending) {
-        int count = sendmmsg(s->fd, s->messages + done, s->pending - done, MSG_DONTWAIT);
-        for (int i = 0; i < count; i++) s->sent += s->packets[done + i];
-        if (count > 0) done += count;
-        if (count <= 0) send_alone(s, done++);
-    }
-    s->pending = 0;
-}
-
-/* The packets between `start` and s->at go out as one message. */
-static void add_run(Sender *s, const Target *target, size_t start, int segment, int packets) {
-    int i = s->pending++;
-    s->parts[i] = (struct iovec){out + start, s->at - start};
-    s->segment[i] = segment;
-    s->packets[i] = packets;
-    struct msghdr *message = &s->messages[i].msg_hdr;
-    *message = (struct msghdr){
-        .msg_name = (void *)target->address,
-        .msg_namelen = target->address_bytes,
-        .msg_iov = &s->parts[i],
-        .msg_iovlen = 1,
-    };
-    if (packets > 1) {
-        message->msg_control = s->controls[i].bytes;
-        message->msg_controllen = sizeof s->controls[i].bytes;
-        struct cmsghdr *c = CMSG_FIRSTHDR(message);
-        c->cmsg_level = SOL_UDP;
-        c->cmsg_type = UDP_SEGMENT;
-        c->cmsg_len = CMSG_LEN(sizeof(uint16_t));
-        memcpy(CMSG_DATA(c), &(uint16_t){segment}, sizeof(uint16_t));
-    }
-    if (s->pending == FLUSH) flush(s);
-}
-
-/* Protects a packet where it lies; 0 when it is refused. */
-static int protected_bytes(const Target *target, const Packet *p, uint8_t *at, int *size) {
-    if (p->is_rtcp || !target->sealer) return !(p->is_rtcp ? protect_rtcp : protect_rtp)(target->session, at, size);
-    return (*size = seal(target->sealer, at, *size)) > 0;
-}
-
-static void send_target(Sender *s, const Target *target, const Packet *packets) {
-    size_t start = s->at;
-    int segment = 0, count = 0;
-    for (Py_ssize_t i = target->first; i >= 0; i = packets[i].next) {
-        const Packet *p = &packets[i];
-        if (s->at + p->size + TRAILER > OUT) {
-            if (count) add_run(s, target, start, segment, count);
-            flush(s);
-            start = s->at = 0, count = 0;
-        }
-        int size = p->size;
-        memcpy(out + s->at, p->data, size);
-        if (!protected_bytes(target, p, out + s->at, &size)) {
-            s->dropped++;
-            continue;
-        }
-        if (count && (!s->gso || size > segment || count == RUN_PACKETS || s->at + size - start > RUN_BYTES)) {
-            add_run(s, target, start, segment, count);
-            start = s->at, count = 0;
-        }
-        s->at += size;
-        if (count++ == 0) segment = size;
-        else if (size < segment) {
-            add_run(s, target, start, segment, count);
-            start = s->at, count = 0;
-        }
-    }
-    if (count) add_run(s, target, start, segment, count);
-}
-
 /* Where the packets of this call go: an open hash from the id's address to its target, emptied by `round`. */
-static Target targets[TARGETS];
+static struct {
+    Target to;
+    Py_ssize_t first, last; /* of a chain of packets */
+} targets[TARGETS];
 static struct {
     PyObject *id;
     unsigned round;
@@ -456,31 +326,17 @@ static int find_target(PyObject *id, PyObject *routes) {
     size_t at = ((uintptr_t)id >> 4) % (TARGETS * 4);
     for (; places[at].round == this_round; at = (at + 1) % (TARGETS * 4))
         if (places[at].id == id) return places[at].target;
-    PyObject *route = PyDict_GetItemWithError(routes, id);
-    if (!route) return PyErr_Occurred() ? -2 : -1;
-    if (!PyTuple_Check(route) || PyTuple_GET_SIZE(route) != 2 || !PyBytes_Check(PyTuple_GET_ITEM(route, 1))) {
-        PyErr_SetString(PyExc_TypeError, "routes are {id: (session or Sealer, sockaddr bytes)}");
-        return -2;
-    }
-    PyObject *keys = PyTuple_GET_ITEM(route, 0), *sealer = Py_IS_TYPE(keys, &SealerType) ? keys : NULL;
-    void *session = sealer ? sealer_session(sealer) : PyLong_AsVoidPtr(keys);
-    if (!session) return PyErr_Occurred() ? -2 : -1;
     if (target_count == TARGETS) return -1;
-    targets[target_count] = (Target){
-        .session = session,
-        .sealer = sealer,
-        .address = (const struct sockaddr *)PyBytes_AS_STRING(PyTuple_GET_ITEM(route, 1)),
-        .address_bytes = (socklen_t)PyBytes_GET_SIZE(PyTuple_GET_ITEM(route, 1)),
-        .first = -1,
-        .last = -1,
-    };
+    int found = sender_route(PyDict_GetItemWithError(routes, id), &targets[target_count].to);
+    if (found <= 0) return found - 1;
+    targets[target_count].first = targets[target_count].last = -1;
     places[at].id = id;
     places[at].round = this_round;
     places[at].target = target_count;
     return target_count++;
 }
 
-/* Reads (id, packet, is_rtcp); -1 with an exception. */
+/* Reads (id, packet, is_rtcp); 0 with an exception. */
 static int read_packet(PyObject *item, Packet *packet) {
     PyObject *data = PyTuple_Check(item) && PyTuple_GET_SIZE(item) == 3 ? PyTuple_GET_ITEM(item, 1) : NULL;
     Py_ssize_t size = -1;
@@ -509,16 +365,33 @@ static int sort_packets(PyObject *list, PyObject *routes, PyObject *rest, Packet
         int found = find_target(PyTuple_GET_ITEM(item, 0), routes);
         if (found == -2 || (found == -1 && PyList_Append(rest, item))) return 0;
         if (found < 0) continue;
-        Target *target = &targets[found];
-        if (target->first < 0) target->first = i;
-        else packets[target->last].next = i;
-        target->last = i;
+        if (targets[found].first < 0) targets[found].first = i;
+        else packets[targets[found].last].next = i;
+        targets[found].last = i;
     }
     return 1;
 }
 
-/* Protects and sends; 0 with an exception. What became of it is in `sender`. */
-static int send_list(int fd, int gso, PyObject *list, PyObject *routes, PyObject *rest) {
+static void send_target(int t, const Packet *packets) {
+    Run run;
+    sender_open(&run, &targets[t].to);
+    for (Py_ssize_t i = targets[t].first; i >= 0; i = packets[i].next) {
+        const Packet *p = &packets[i];
+        uint8_t *at = sender_room(&run, p->size);
+        memcpy(at, p->data, (size_t)p->size);
+        sender_take(&run, at, p->size, p->is_rtcp);
+    }
+    sender_close(&run);
+}
+
+/* What became of what was sent. */
+typedef struct {
+    long sent, dropped;
+    int gso_errno;
+} Sent;
+
+/* Protects and sends; 0 with an exception. */
+static int send_list(int fd, int gso, PyObject *list, PyObject *routes, PyObject *rest, Sent *sent) {
     Py_ssize_t count = PyList_GET_SIZE(list);
     Packet *packets = PyMem_Malloc((count ? count : 1) * sizeof *packets);
     if (!packets) return PyErr_NoMemory(), 0;
@@ -526,10 +399,9 @@ static int send_list(int fd, int gso, PyObject *list, PyObject *routes, PyObject
     if (good) {
         busy = 1;
         Py_BEGIN_ALLOW_THREADS;
-        sender.fd = fd, sender.gso = gso, sender.pending = sender.gso_errno = 0;
-        sender.sent = sender.dropped = 0, sender.at = 0;
-        for (int t = 0; t < target_count; t++) send_target(&sender, &targets[t], packets);
-        flush(&sender);
+        sender_begin(fd, gso);
+        for (int t = 0; t < target_count; t++) send_target(t, packets);
+        sender_end(&sent->sent, &sent->dropped, &sent->gso_errno);
         Py_END_ALLOW_THREADS;
         busy = 0;
     }
@@ -546,8 +418,9 @@ static PyObject *send_batch(PyObject *self, PyObject *args) {
     (void)self;
     if (!PyArg_ParseTuple(args, "ipO!O!O!", &fd, &gso, &PyList_Type, &list, &PyDict_Type, &routes, &PyList_Type, &rest) ||
         !ready()) return NULL;
-    if (!send_list(fd, gso, list, routes, rest)) return NULL;
-    return Py_BuildValue("(lli)", sender.sent, sender.dropped, sender.gso_errno);
+    Sent sent;
+    if (!send_list(fd, gso, list, routes, rest, &sent)) return NULL;
+    return Py_BuildValue("(lli)", sent.sent, sent.dropped, sent.gso_errno);
 }
 
 /* ---- all the way ---- */
@@ -558,27 +431,54 @@ typedef struct {
     PyObject *table, *routes;
     long received, sent, dropped;
     PyObject *left, *rest, *wake; /* lists */
-    PyObject *fresh, *leaving;    /* lists: copies of the packets of one room, and what leaves of all */
-    PyObject *lane;               /* of `fresh`, borrowed from the table's entry */
+    PyObject *lane;               /* of what was taken and waits in direct.c, borrowed from the table's entry */
 } Pass;
-
-/* Of the copies of one room: what leaves now goes to `leaving`. */
-static int settle(Pass *p, PyObject *now) {
-    if (!PyList_GET_SIZE(p->fresh)) return 1;
-    unsigned long asked = outgoing_decisions;
-    PyObject *arguments[3] = {p->fresh, relay_receivers(p->lane), now}, *leaves = outgoing(NULL, arguments, 3);
-    if (!leaves) return 0;
-    Py_ssize_t end = PyList_GET_SIZE(p->leaving);
-    int good = !PyList_SetSlice(p->leaving, end, end, leaves) &&
-               (asked == outgoing_decisions || !PyList_Append(p->wake, relay_flush(p->lane)));
-    Py_DECREF(leaves);
-    return good && !PyList_SetSlice(p->fresh, 0, PyList_GET_SIZE(p->fresh), NULL);
-}
 
 static int leave(Pass *p, int i) {
     PyObject *one = as_tuple(i);
     int good = one && !PyList_Append(p->left, one);
     Py_XDECREF(one);
+    return good;
+}
+
+static void count_sent(Pass *p, const Sent *sent) {
+    p->sent += sent->sent, p->dropped += sent->dropped;
+    if (sent->gso_errno) p->gso_errno = sent->gso_errno, p->gso = 0;
+}
+
+/* Sends what simply leaves. */
+static void send_direct(Pass *p) {
+    Sent sent;
+    busy = 1;
+    Py_BEGIN_ALLOW_THREADS;
+    sender_begin(p->fd, p->gso);
+    direct_send();
+    sender_end(&sent.sent, &sent.dropped, &sent.gso_errno);
+    Py_END_ALLOW_THREADS;
+    busy = 0;
+    count_sent(p, &sent);
+}
+
+/* Of the copies that Python, or a pacer, has a say in: what leaves now leaves. */
+static int settle(Pass *p, PyObject *fresh, PyObject *now) {
+    Sent sent;
+    unsigned long asked = outgoing_decisions;
+    PyObject *arguments[3] = {fresh, relay_receivers(p->lane), now}, *leaves = outgoing(NULL, arguments, 3);
+    int good = leaves && (asked == outgoing_decisions || !PyList_Append(p->wake, relay_flush(p->lane)));
+    good = good && (!PyList_GET_SIZE(leaves) || send_list(p->fd, p->gso, leaves, p->routes, p->rest, &sent));
+    if (good && PyList_GET_SIZE(leaves)) count_sent(p, &sent);
+    Py_XDECREF(leaves);
+    return good;
+}
+
+/* Hands on what was taken of the packets of one room. */
+static int hand_out(Pass *p, PyObject *now_object, double now) {
+    PyObject *fresh = PyList_New(0);
+    int good = fresh && direct_hand_out(p->routes, now, fresh);
+    if (good && direct_jobs()) send_direct(p);
+    good = good && (!PyList_GET_SIZE(fresh) || settle(p, fresh, now_object));
+    direct_forget();
+    Py_XDECREF(fresh);
     return good;
 }
 
@@ -592,21 +492,18 @@ static int take_batch(Pass *p, int count) {
         PyObject *lane = in->entry ? PyTuple_GET_ITEM(in->entry, 3) : Py_None;
         int taken = 0;
         if (in->kind == RTP && ordinary && lane != Py_None) {
-            if (p->lane && relay_receivers(p->lane) != relay_receivers(lane)) good = settle(p, now_object);
+            if (p->lane && relay_receivers(p->lane) != relay_receivers(lane)) good = hand_out(p, now_object, now);
             p->lane = lane;
-            taken = good ? relay_forward(lane, in_bytes[i], in->size, now_object, now, p->fresh) : -1;
+            taken = good ? relay_forward(lane, in_bytes[i], in->size, now_object, now, NULL) : -1;
         }
         if (in->kind == RTP && !taken) ordinary = 0;
         if (taken < 0 || (!taken && !leave(p, i))) good = 0;
     }
-    good = good && (!p->lane || settle(p, now_object));
+    good = good && (!p->lane || hand_out(p, now_object, now));
+    direct_forget();
     p->lane = NULL;
     Py_XDECREF(now_object);
-    if (!good || !PyList_GET_SIZE(p->leaving)) return good;
-    good = send_list(p->fd, p->gso, p->leaving, p->routes, p->rest);
-    if (good) p->sent += sender.sent, p->dropped += sender.dropped;
-    if (good && sender.gso_errno) p->gso_errno = sender.gso_errno, p->gso = 0;
-    return good && !PyList_SetSlice(p->leaving, 0, PyList_GET_SIZE(p->leaving), NULL);
+    return good;
 }
 
 /* Reads and takes one batch; 0 with an exception. An ICMP answer to an earlier send is passed over: the socket is good. */
@@ -625,8 +522,7 @@ static int something_left(const Pass *p) {
 
 static int begin_pass(Pass *p) {
     p->left = PyList_New(0), p->rest = PyList_New(0), p->wake = PyList_New(0);
-    p->fresh = PyList_New(0), p->leaving = PyList_New(0);
-    return p->left && p->rest && p->wake && p->fresh && p->leaving;
+    return p->left && p->rest && p->wake;
 }
 
 static PyObject *end_pass(Pass *p, int good, int ready) {
@@ -636,8 +532,6 @@ static PyObject *end_pass(Pass *p, int good, int ready) {
     Py_XDECREF(p->left);
     Py_XDECREF(p->rest);
     Py_XDECREF(p->wake);
-    Py_XDECREF(p->fresh);
-    Py_XDECREF(p->leaving);
     return made;
 }
 

@@ -15,6 +15,7 @@ FOLDER = Path(__file__).parent
 SOURCES = (
     "allowance.c",
     "batch.c",
+    "direct.c",
     "fanout.c",
     "intake.c",
     "meter.c",
@@ -22,6 +23,7 @@ SOURCES = (
     "relay.c",
     "ring.c",
     "sealer.c",
+    "sender.c",
     "straight.c",
     "told.c",
 )

@@ -11,8 +11,6 @@
 #include <string.h>
 #include <structmember.h>
 
-enum { NUMBERED_AT = 17, TWCC_AT = 18 };
-
 /* Slots of the four classes, in the order of `names`. */
 enum Slot {
     D_HIGHEST, D_LAST, D_SPATIAL, D_TEMPORAL, D_SPAN, D_PORT, D_SSRC, D_TRANSPORT_ID, D_PACKETS, D_BYTES,
@@ -106,19 +104,29 @@ static int put_number(PyObject *object, enum Slot slot, long long value) {
     return 1;
 }
 
-/* What all receivers of one packet share. */
-typedef struct {
-    PyObject *stored, *extended_object;
-    const uint8_t *bytes;
-    Py_ssize_t size;
-    long long extended, timestamp, temporal, spatial;
-    long long picture, picture_bits, picture_at, tl0, tl0_at, key_index, key_index_at, frame_number, frame_at;
-    int ends_layer;
-} Shared;
+/* ---- what all receivers of one packet share ---- */
 
 static int within(const Shared *s, long long at, int size) { return at >= 0 && at + size <= s->size; }
 
-static int read_stored(PyObject *stored, Shared *s) {
+/* ---- asked for ahead: a wake-up finds all of it cold, and each step is needed to know the next one ---- */
+
+void fanout_ahead(PyObject *downlink) { ahead(downlink, classes[0]->tp_basicsize); }
+
+void fanout_ahead_parts(PyObject *downlink) {
+    static const enum Slot numbers[] = {D_HIGHEST, D_SSRC, D_PACKETS, D_BYTES, D_TRANSPORT_ID};
+    for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++) ahead(*place(downlink, numbers[i]), 1);
+    ahead(*place(downlink, D_SPAN), classes[1]->tp_basicsize);
+    if (*place(downlink, D_PORT)) ahead(place(*place(downlink, D_PORT), P_NEXT_TWCC), 1);
+}
+
+void fanout_ahead_numbers(PyObject *downlink) {
+    PyObject *span = *place(downlink, D_SPAN), *port = *place(downlink, D_PORT);
+    if (span && Py_IS_TYPE(span, classes[1])) ahead(*place(span, N_OFFSET), 1), ahead(*place(span, N_TIMESTAMP), 1);
+    if (port && Py_IS_TYPE(port, classes[3])) ahead(*place(port, P_NEXT_TWCC), 1);
+}
+
+/* Reads what a Stored says; 0 with an exception. */
+int fanout_read(PyObject *stored, Shared *s) {
     int good = 1;
     PyObject *packet = object_in(stored, S_PACKET);
     if (!packet || !PyByteArray_Check(packet)) return PyErr_SetString(PyExc_TypeError, "packet is no bytearray"), 0;
@@ -150,81 +158,129 @@ static int read_stored(PyObject *stored, Shared *s) {
 static void put16(uint8_t *at, long long value) { at[0] = (uint8_t)(value >> 8), at[1] = (uint8_t)value; }
 static void put32(uint8_t *at, long long value) { put16(at, value >> 16), put16(at + 2, value); }
 
-/* As span.shift: picture id, TL0PICIDX, KEYIDX and the descriptor's frame number. Their widths never change. */
-static int shift(uint8_t *copy, const Shared *s, PyObject *span) {
+/* ---- the numbers of one receiver ---- */
+
+/* What a receiver's copies are made by. 0 with an exception. */
+int fanout_numbers(PyObject *downlink, Numbers *n) {
     int good = 1;
-    if (s->picture_at) {
-        long long moved = s->picture + number_in(span, N_PICTURE, &good);
-        if (s->picture_bits == 15) put16(copy + s->picture_at, (moved & 0x7fff) | 0x8000);
-        else copy[s->picture_at] = moved & 0x7f;
+    PyObject *span = object_in(downlink, D_SPAN), *port = object_in(downlink, D_PORT);
+    if (!span || !port) return 0;
+    if (!Py_IS_TYPE(span, classes[1]) || !Py_IS_TYPE(port, classes[3]))
+        return PyErr_SetString(PyExc_TypeError, "span or port is of another class"), 0;
+    n->highest = number_in(downlink, D_HIGHEST, &good);
+    n->temporal = number_in(downlink, D_TEMPORAL, &good);
+    n->spatial = number_in(downlink, D_SPATIAL, &good);
+    n->ssrc = number_in(downlink, D_SSRC, &good);
+    n->offset = number_in(span, N_OFFSET, &good);
+    n->timestamp = number_in(span, N_TIMESTAMP, &good);
+    n->shifted = is_true(span, N_SHIFTED, &good);
+    if (good && n->shifted) {
+        n->picture = number_in(span, N_PICTURE, &good);
+        n->tl0 = number_in(span, N_TL0, &good);
+        n->key_index = number_in(span, N_KEY_INDEX, &good);
+        n->frame = number_in(span, N_FRAME, &good);
     }
-    if (s->tl0_at) copy[s->tl0_at] = (uint8_t)(s->tl0 + number_in(span, N_TL0, &good));
-    if (s->key_index_at) {
-        long long moved = s->key_index + number_in(span, N_KEY_INDEX, &good);
-        copy[s->key_index_at] = (copy[s->key_index_at] & 0xe0) | (moved & 0x1f);
-    }
-    if (s->frame_at) put16(copy + s->frame_at, s->frame_number + number_in(span, N_FRAME, &good));
     return good;
 }
 
-/* The copy for one receiver that takes the packet in order; NULL with an exception. */
-static PyObject *in_order(PyObject *downlink, const Shared *s) {
-    int good = 1;
-    put(downlink, D_HIGHEST, s->extended_object);
-    put(downlink, D_LAST, s->stored);
-    PyObject *span = object_in(downlink, D_SPAN), *port = object_in(downlink, D_PORT);
-    if (!span || !port) return NULL;
-    if (!Py_IS_TYPE(span, classes[1]) || !Py_IS_TYPE(port, classes[3])) {
-        PyErr_SetString(PyExc_TypeError, "span or port is of another class");
-        return NULL;
-    }
-    long long number = s->extended + number_in(span, N_OFFSET, &good);
-    long long timestamp = s->timestamp + number_in(span, N_TIMESTAMP, &good);
-    long long ssrc = number_in(downlink, D_SSRC, &good);
-    long long wide = number_in(port, P_NEXT_TWCC, &good);
-    int shifted = is_true(span, N_SHIFTED, &good);
-    int cut = s->ends_layer && s->spatial == number_in(downlink, D_SPATIAL, &good);
-    int numbered = s->bytes[NUMBERED_AT] != 0;
-    if (!good || (numbered && !put_number(port, P_NEXT_TWCC, wide + 1))) return NULL;
-    PyObject *made = PyByteArray_FromStringAndSize((const char *)s->bytes, s->size);
-    if (!made) return NULL;
-    uint8_t *copy = (uint8_t *)PyByteArray_AS_STRING(made);
-    put16(copy + 2, number);
-    put32(copy + 4, timestamp);
-    put32(copy + 8, ssrc);
-    if (numbered) put16(copy + TWCC_AT, wide);
-    if (shifted && !shift(copy, s, span)) return Py_DECREF(made), NULL;
-    if (cut) copy[1] |= 0x80; /* the layers above were left out: the picture ends here */
-    return made;
+/* Whether the packet is next for the receiver, and none of the layers that it does not get. */
+int fanout_in_order(const Numbers *n, const Shared *s) {
+    return s->extended > n->highest && s->temporal <= n->temporal && s->spatial <= n->spatial;
 }
 
-/* What one receiver gets: a new reference, None for nothing, NULL with an exception. */
-static PyObject *for_one(PyObject *downlink, const Shared *s) {
+/* As span.shift: picture id, TL0PICIDX, KEYIDX and the descriptor's frame number. Their widths never change. */
+static void shift(uint8_t *copy, const Shared *s, const Numbers *n) {
+    if (s->picture_at) {
+        long long moved = s->picture + n->picture;
+        if (s->picture_bits == 15) put16(copy + s->picture_at, (moved & 0x7fff) | 0x8000);
+        else copy[s->picture_at] = moved & 0x7f;
+    }
+    if (s->tl0_at) copy[s->tl0_at] = (uint8_t)(s->tl0 + n->tl0);
+    if (s->key_index_at) {
+        long long moved = s->key_index + n->key_index;
+        copy[s->key_index_at] = (copy[s->key_index_at] & 0xe0) | (moved & 0x1f);
+    }
+    if (s->frame_at) put16(copy + s->frame_at, s->frame_number + n->frame);
+}
+
+/* A copy with a receiver's numbers, `wide` among them where there is a place for it. */
+void fanout_write(uint8_t *copy, const Shared *s, const Numbers *n, long long wide) {
+    memcpy(copy, s->bytes, (size_t)s->size);
+    put16(copy + 2, s->extended + n->offset);
+    put32(copy + 4, s->timestamp + n->timestamp);
+    put32(copy + 8, n->ssrc);
+    if (s->bytes[NUMBERED_AT]) put16(copy + TWCC_AT, wide);
+    if (n->shifted) shift(copy, s, n);
+    if (s->ends_layer && s->spatial == n->spatial) copy[1] |= 0x80; /* the layers above were left out: the picture ends here */
+}
+
+/* Notes that a receiver gets `packets` packets in order, `bytes` long together, the newest of which is `last`; as many
+ * transport-wide numbers are used up as are `numbered`. The next one before that in *wide; 0 with an exception. */
+int fanout_note(PyObject *downlink, const Shared *last, long packets, long long bytes, long numbered, long long *wide) {
     int good = 1;
-    if (s->extended <= number_in(downlink, D_HIGHEST, &good))
-        return good ? PyObject_CallMethodOneArg(downlink, late_name, s->stored) : NULL;
+    PyObject *port = object_in(downlink, D_PORT);
+    if (!port) return 0;
+    long long packets_before = number_in(downlink, D_PACKETS, &good), bytes_before = number_in(downlink, D_BYTES, &good);
+    if (numbered) *wide = number_in(port, P_NEXT_TWCC, &good);
+    if (!good || (numbered && !put_number(port, P_NEXT_TWCC, *wide + numbered))) return 0;
+    put(downlink, D_HIGHEST, last->extended_object);
+    put(downlink, D_LAST, last->stored);
+    return put_number(downlink, D_PACKETS, packets_before + packets) && put_number(downlink, D_BYTES, bytes_before + bytes);
+}
+
+/* The transport's id, borrowed; NULL with an exception. */
+PyObject *fanout_transport(PyObject *downlink) { return object_in(downlink, D_TRANSPORT_ID); }
+
+int fanout_is_downlink(PyObject *object) { return classes[0] && Py_IS_TYPE(object, classes[0]); }
+
+static int append(PyObject *out, PyObject *downlink, PyObject *copy) {
+    PyObject *transport_id = object_in(downlink, D_TRANSPORT_ID);
+    PyObject *item = transport_id ? PyTuple_Pack(3, transport_id, copy, Py_False) : NULL;
+    int done = item && PyList_Append(out, item) == 0;
+    Py_XDECREF(item);
+    return done;
+}
+
+/* The copy for one receiver that takes the packet in order. */
+static int in_order(PyObject *out, PyObject *downlink, const Shared *s) {
+    Numbers numbers;
+    long long wide = 0;
+    if (!fanout_numbers(downlink, &numbers) || !fanout_note(downlink, s, 1, s->size, s->bytes[NUMBERED_AT] != 0, &wide)) return 0;
+    PyObject *made = PyByteArray_FromStringAndSize(NULL, s->size);
+    if (!made) return 0;
+    fanout_write((uint8_t *)PyByteArray_AS_STRING(made), s, &numbers, wide);
+    int done = append(out, downlink, made);
+    Py_DECREF(made);
+    return done;
+}
+
+/* A packet that came late, or that was left out before: what Python makes of it. */
+static int late(PyObject *out, PyObject *downlink, const Shared *s) {
+    int good = 1;
+    PyObject *copy = PyObject_CallMethodOneArg(downlink, late_name, s->stored);
+    if (copy && copy != Py_None) {
+        long long packets = number_in(downlink, D_PACKETS, &good), bytes = number_in(downlink, D_BYTES, &good);
+        good = good && put_number(downlink, D_PACKETS, packets + 1) && put_number(downlink, D_BYTES, bytes + s->size) &&
+               append(out, downlink, copy);
+    }
+    Py_XDECREF(copy);
+    return copy && good;
+}
+
+/* Appends to `out` what one receiver gets of a packet, if anything; 0 with an exception. */
+int fanout_one(PyObject *out, PyObject *downlink, const Shared *s) {
+    int good = 1;
+    if (!fanout_is_downlink(downlink)) return PyErr_SetString(PyExc_TypeError, "not a Downlink"), 0;
+    if (s->extended <= number_in(downlink, D_HIGHEST, &good)) return good && late(out, downlink, s);
     int above = s->temporal > number_in(downlink, D_TEMPORAL, &good) || s->spatial > number_in(downlink, D_SPATIAL, &good);
-    if (!good) return NULL;
+    if (!good) return 0;
     if (above) {
         PyObject *admitted = PyObject_CallMethodOneArg(downlink, admit_name, s->stored);
         int yes = admitted ? PyObject_IsTrue(admitted) : -1;
         Py_XDECREF(admitted);
-        if (yes < 0) return NULL;
-        if (!yes) return Py_NewRef(Py_None);
+        if (yes <= 0) return yes == 0;
     }
-    return in_order(downlink, s);
-}
-
-static int append(PyObject *out, PyObject *downlink, PyObject *copy, Py_ssize_t size) {
-    int good = 1;
-    PyObject *transport_id = object_in(downlink, D_TRANSPORT_ID);
-    long long packets = number_in(downlink, D_PACKETS, &good), bytes = number_in(downlink, D_BYTES, &good);
-    if (!transport_id || !good) return 0;
-    if (!put_number(downlink, D_PACKETS, packets + 1) || !put_number(downlink, D_BYTES, bytes + size)) return 0;
-    PyObject *item = PyTuple_Pack(3, transport_id, copy, Py_False);
-    int done = item && PyList_Append(out, item) == 0;
-    Py_XDECREF(item);
-    return done;
+    return in_order(out, downlink, s);
 }
 
 /* fan_out(out, downlinks, stored): append to `out` what each receiver gets of a packet. */
@@ -235,21 +291,12 @@ PyObject *fan_out(PyObject *self, PyObject *const *args, Py_ssize_t count) {
         PyErr_SetString(PyExc_TypeError, "fan_out(list, (Downlink, ...), Stored), after bind_fanout()");
         return NULL;
     }
-    if (!read_stored(args[2], &shared)) return NULL;
+    if (!fanout_read(args[2], &shared)) return NULL;
     /* Held: a decision in Python may replace the tuple that its owner holds. */
     PyObject *downlinks = Py_NewRef(args[1]);
     int good = 1;
-    for (Py_ssize_t i = 0; good && i < PyTuple_GET_SIZE(downlinks); i++) {
-        PyObject *downlink = PyTuple_GET_ITEM(downlinks, i);
-        if (!Py_IS_TYPE(downlink, classes[0])) {
-            PyErr_SetString(PyExc_TypeError, "not a Downlink");
-            good = 0;
-            break;
-        }
-        PyObject *copy = for_one(downlink, &shared);
-        good = copy && (copy == Py_None || append(args[0], downlink, copy, shared.size));
-        Py_XDECREF(copy);
-    }
+    for (Py_ssize_t i = 0; good && i < PyTuple_GET_SIZE(downlinks); i++)
+        good = fanout_one(args[0], PyTuple_GET_ITEM(downlinks, i), &shared);
     Py_DECREF(downlinks);
     if (!good) return NULL;
     Py_RETURN_NONE;

@@ -8,6 +8,7 @@ extern PyTypeObject MeterType;
 
 PyObject *bind_meter(PyObject *self, PyObject *args);
 PyObject *read_feedback(PyObject *self, PyObject *body);
+void meter_ahead(PyObject *meter);
 int meter_is_probing(PyObject *meter);
 PyObject *meter_take(PyObject *meter, const uint8_t *body, Py_ssize_t size, unsigned *count);
 unsigned meter_sent(PyObject *meter, long size, double now);

@@ -5,11 +5,11 @@
  */
 #define PY_SSIZE_T_CLEAN
 #include "outgoing.h"
+#include "fanout.h"
 #include "meter.h"
 #include "slots.h"
 #include <stdint.h>
 
-enum { NUMBERED_AT = 17, TWCC_AT = 18 };
 enum Slot { R_LIMITED, R_PACER, R_METER, P_FULL_UNTIL, P_BYTE_S, P_COUNT, PLACES };
 
 static const struct {
@@ -41,24 +41,60 @@ PyObject *bind_outgoing(PyObject *self, PyObject *args) {
 
 static PyObject **place(PyObject *object, enum Slot slot) { return (PyObject **)((char *)object + offsets[slot]); }
 
+/* Of a Receiver, or of anything else: asks ahead for what will be looked at. */
+void outgoing_ahead(PyObject *receiver) { ahead(receiver, Py_TYPE(receiver)->tp_basicsize); }
+
+void outgoing_ahead_parts(PyObject *receiver) {
+    if (!classes[0] || !Py_IS_TYPE(receiver, classes[0])) return;
+    ahead(*place(receiver, R_PACER), classes[1]->tp_basicsize);
+    ahead(*place(receiver, R_METER), 128);
+}
+
+void outgoing_ahead_numbers(PyObject *receiver) {
+    if (!classes[0] || !Py_IS_TYPE(receiver, classes[0])) return;
+    PyObject *pacer = *place(receiver, R_PACER), *meter = *place(receiver, R_METER);
+    if (pacer && Py_IS_TYPE(pacer, classes[1])) ahead(*place(pacer, P_FULL_UNTIL), 1), ahead(*place(pacer, P_BYTE_S), 1);
+    if (meter && Py_IS_TYPE(meter, &MeterType)) meter_ahead(meter);
+}
+
+/* Looks at a receiver's bucket; 0 when Python has to decide about all that is sent to it. */
+int outgoing_open(PyObject *receiver, Bucket *b) {
+    if (!classes[0] || !Py_IS_TYPE(receiver, classes[0])) return 0;
+    b->pacer = *place(receiver, R_PACER), b->meter = *place(receiver, R_METER);
+    if (*place(receiver, R_LIMITED) != Py_False || !b->pacer || !Py_IS_TYPE(b->pacer, classes[1])) return 0;
+    if (!b->meter || !Py_IS_TYPE(b->meter, &MeterType) || meter_is_probing(b->meter)) return 0;
+    PyObject *waiting = *place(b->pacer, P_COUNT), *full = *place(b->pacer, P_FULL_UNTIL), *byte_s = *place(b->pacer, P_BYTE_S);
+    if (!waiting || !PyLong_Check(waiting) || !full || !PyFloat_Check(full) || !byte_s || !PyFloat_Check(byte_s)) return 0;
+    b->full_until = PyFloat_AS_DOUBLE(full), b->byte_s = PyFloat_AS_DOUBLE(byte_s);
+    return !PyObject_IsTrue(waiting);
+}
+
+/* True when a packet leaves at once, and fills the bucket. */
+int outgoing_passes(Bucket *b, long size, double now) {
+    if (size < TWCC_AT + 2 || size > 65535 || now < b->full_until - burst_s) return 0;
+    b->full_until = (b->full_until > now ? b->full_until : now) + (double)size * b->byte_s;
+    return 1;
+}
+
+/* Writes back how full the bucket is; 0 with an exception. */
+int outgoing_close(const Bucket *b) {
+    PyObject *fresh = PyFloat_FromDouble(b->full_until), **at = place(b->pacer, P_FULL_UNTIL), *old = *at;
+    if (!fresh) return 0;
+    *at = fresh;
+    Py_DECREF(old);
+    return 1;
+}
+
 /* 1 when the packet leaves at once, and is counted and numbered then; 0 when Python has to decide; -1 with an exception. */
 static int passes(PyObject *receiver, PyObject *packet, double now) {
-    PyObject *pacer = *place(receiver, R_PACER), *meter = *place(receiver, R_METER);
-    Py_ssize_t size = PyByteArray_GET_SIZE(packet);
-    if (*place(receiver, R_LIMITED) != Py_False || !pacer || !Py_IS_TYPE(pacer, classes[1])) return 0;
-    if (!meter || !Py_IS_TYPE(meter, &MeterType) || meter_is_probing(meter) || size < TWCC_AT + 2 || size > 65535) return 0;
-    PyObject *waiting = *place(pacer, P_COUNT), *full = *place(pacer, P_FULL_UNTIL), *byte_s = *place(pacer, P_BYTE_S);
-    if (!waiting || !PyLong_Check(waiting) || !full || !PyFloat_Check(full) || !byte_s || !PyFloat_Check(byte_s)) return 0;
-    double full_until = PyFloat_AS_DOUBLE(full);
-    if (PyObject_IsTrue(waiting) || now < full_until - burst_s) return 0;
-    PyObject *fresh = PyFloat_FromDouble((full_until > now ? full_until : now) + (double)size * PyFloat_AS_DOUBLE(byte_s));
-    if (!fresh) return -1;
-    *place(pacer, P_FULL_UNTIL) = fresh;
-    Py_DECREF(full);
+    Bucket bucket;
+    long size = (long)PyByteArray_GET_SIZE(packet);
+    if (!outgoing_open(receiver, &bucket) || !outgoing_passes(&bucket, size, now)) return 0;
+    if (!outgoing_close(&bucket)) return -1;
     uint8_t *bytes = (uint8_t *)PyByteArray_AS_STRING(packet);
     /* What has no number is sent again under its own sequence number: it stays the same to the bit. */
     if (bytes[NUMBERED_AT]) {
-        unsigned number = meter_sent(meter, (long)size, now);
+        unsigned number = meter_sent(bucket.meter, size, now);
         bytes[TWCC_AT] = (uint8_t)(number >> 8), bytes[TWCC_AT + 1] = (uint8_t)number;
     }
     return 1;

@@ -7,6 +7,7 @@
 #define PY_SSIZE_T_CLEAN
 #include "relay.h"
 #include "allowance.h"
+#include "direct.h"
 #include "fanout.h"
 #include "intake.h"
 #include "ring.h"
@@ -327,13 +328,15 @@ static int commit(Way *w, const uint8_t *bytes, PyObject *out) {
     if (w->brief.wide >= 0 && !note_arrival(w)) return 0;
     if (!keep(w) || (w->voice && w->level >= 0 && !note_voice(w))) return 0;
     if (w->silent) return to_tape(w, bytes);
-    PyObject *arguments[3] = {out, *place(w->uplink, U_DOWNLINKS), w->stored}, *done = fan_out(NULL, arguments, 3);
+    PyObject *downlinks = *place(w->uplink, U_DOWNLINKS);
+    if (!out) return direct_add(w->stored, downlinks, *place(w->lane, L_RECEIVERS)) && to_tape(w, bytes);
+    PyObject *arguments[3] = {out, downlinks, w->stored}, *done = fan_out(NULL, arguments, 3);
     Py_XDECREF(done);
     return done && to_tape(w, bytes);
 }
 
-/* An authentic packet of a lane's transport: 1 when it was taken and its copies are in `out`, 0 when nothing was changed
- * and Python has to take it, -1 with an exception. */
+/* An authentic packet of a lane's transport: 1 when it was taken and its copies are in `out`, or it waits for them in direct.c
+ * where that is NULL; 0 when nothing was changed and Python has to take it, -1 with an exception. */
 int relay_forward(PyObject *lane, const uint8_t *bytes, long size, PyObject *now_object, double now, PyObject *out) {
     Way w = {.lane = lane, .size = size, .now = now, .now_object = now_object, .level = -1};
     long long twcc_id;

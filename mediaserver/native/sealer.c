@@ -11,6 +11,7 @@
  */
 #define PY_SSIZE_T_CLEAN
 #include "sealer.h"
+#include "slots.h"
 #include <stddef.h>
 #include <string.h>
 
@@ -172,6 +173,13 @@ int seal(PyObject *sealer, uint8_t *packet, int size) {
     if (!final(s->context, packet + size, &count) || !control(s->context, GET_TAG, SEAL_BYTES, packet + size)) return 0;
     if ((uint64_t)index > stream->index) stream->index = (uint64_t)index;
     return size + SEAL_BYTES;
+}
+
+/* Asks ahead for what sealing will look at first. */
+void sealer_ahead(PyObject *sealer) {
+    Sealer *s = (Sealer *)sealer;
+    ahead(s->streams, (long)(s->room * sizeof *s->streams));
+    ahead(s->context, 192);
 }
 
 void *sealer_session(PyObject *sealer) { return ((Sealer *)sealer)->session; }

@@ -10,5 +10,6 @@ extern PyTypeObject SealerType;
 
 PyObject *use_cipher(PyObject *self, PyObject *args);
 int seal(PyObject *sealer, uint8_t *packet, int size);
+void sealer_ahead(PyObject *sealer);
 void *sealer_session(PyObject *sealer);
 #endif
