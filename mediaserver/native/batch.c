@@ -11,6 +11,7 @@
 #define PY_SSIZE_T_CLEAN
 #define _GNU_SOURCE
 #include "allowance.h"
+#include "arrivals.h"
 #include "direct.h"
 #include "fanout.h"
 #include "intake.h"
@@ -617,12 +618,13 @@ static struct PyModuleDef definition = {
 
 PyMODINIT_FUNC PyInit__batch(void) {
     if (PyType_Ready(&MeterType) || PyType_Ready(&AllowanceType) || PyType_Ready(&TapeType) || PyType_Ready(&RingType) ||
-        PyType_Ready(&SealerType))
+        PyType_Ready(&SealerType) || PyType_Ready(&ArrivalsType))
         return NULL;
     PyObject *module = PyModule_Create(&definition);
     if (module && (PyModule_AddObjectRef(module, "Meter", (PyObject *)&MeterType) ||
                    PyModule_AddObjectRef(module, "Allowance", (PyObject *)&AllowanceType) ||
                    PyModule_AddObjectRef(module, "FeedRing", (PyObject *)&RingType) ||
+                   PyModule_AddObjectRef(module, "TwccReceiver", (PyObject *)&ArrivalsType) ||
                    PyModule_AddObjectRef(module, "Sealer", (PyObject *)&SealerType)))
         Py_CLEAR(module);
     return module;

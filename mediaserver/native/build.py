@@ -14,6 +14,7 @@ from pathlib import Path
 FOLDER = Path(__file__).parent
 SOURCES = (
     "allowance.c",
+    "arrivals.c",
     "batch.c",
     "direct.c",
     "fanout.c",

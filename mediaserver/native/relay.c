@@ -7,6 +7,7 @@
 #define PY_SSIZE_T_CLEAN
 #include "relay.h"
 #include "allowance.h"
+#include "arrivals.h"
 #include "direct.h"
 #include "fanout.h"
 #include "intake.h"
@@ -14,7 +15,7 @@
 #include "slots.h"
 #include <math.h>
 
-enum Class { LANE, PORT, PRODUCER, UPLINK, TWCC, ACTIVITY, NACK, VOICE, SPEAKERS, TAP, OUTBOX, CLASSES };
+enum Class { LANE, PORT, PRODUCER, UPLINK, ACTIVITY, NACK, VOICE, SPEAKERS, TAP, OUTBOX, CLASSES };
 
 enum Slot {
     L_FLUSH, L_PORT, L_RECEIVERS, L_ROOM, L_TAP, L_SPEAKERS, L_OUTBOX,
@@ -23,7 +24,6 @@ enum Slot {
     R_PENDING, R_UPLINKS, R_TAPPED, R_TAP_FIRST, R_RECORDED, R_TAPE,
     U_HIGHEST, U_CANDIDATE, U_RING, U_PACKETS, U_BYTES, U_ACTIVITY, U_LIMIT, U_NACK, U_TRANSIT, U_JITTER, U_CLOCK_RATE,
     U_DOWNLINKS,
-    T_ARRIVALS, T_HIGHEST,
     A_BEGUN, A_LAST, A_GONE_S, A_WINDOW_AT, A_BYTES, A_LAYERS,
     N_FRESH,
     V_AUDIBLE, V_PEAK, V_PEAK_AT, V_WINDOW_AT, V_ACTIVE, V_TOTAL,
@@ -46,7 +46,6 @@ static const struct {
     {UPLINK, "highest"}, {UPLINK, "_candidate"}, {UPLINK, "_ring"}, {UPLINK, "packets"}, {UPLINK, "bytes"},
     {UPLINK, "activity"}, {UPLINK, "limit"}, {UPLINK, "nack"}, {UPLINK, "_transit"}, {UPLINK, "_jitter"},
     {UPLINK, "clock_rate"}, {UPLINK, "downlinks"},
-    {TWCC, "_arrivals"}, {TWCC, "_highest"},
     {ACTIVITY, "_begun"}, {ACTIVITY, "_last"}, {ACTIVITY, "_gone_s"}, {ACTIVITY, "_window_at"}, {ACTIVITY, "_bytes"},
     {ACTIVITY, "_layers"},
     {NACK, "fresh"},
@@ -58,18 +57,16 @@ static const struct {
 static Py_ssize_t offsets[SLOTS];
 static PyTypeObject *classes[CLASSES];
 static PyObject *now_name, *add_name, *hear_name;
-static long max_pending, ticks_per_s, active_level;
+static long active_level;
 static double activity_window_s, voice_window_s, fall_db_per_s, takes_place_db;
 
-/* bind_relay((Lane, Port, Producer, Uplink, TwccReceiver, Activity, NackGenerator, Voice, Speakers, Tap, Outbox),
- * MAX_PENDING, ticks per second, WINDOW_S of activity, ACTIVE_LEVEL, WINDOW_S of a voice, FALL_DB_PER_S, TAKES_PLACE_DB):
- * TypeError when something is not a slot. */
+/* bind_relay((Lane, Port, Producer, Uplink, Activity, NackGenerator, Voice, Speakers, Tap, Outbox), WINDOW_S of activity,
+ * ACTIVE_LEVEL, WINDOW_S of a voice, FALL_DB_PER_S, TAKES_PLACE_DB): TypeError when something is not a slot. */
 PyObject *bind_relay(PyObject *self, PyObject *args) {
     PyObject *types;
     Py_ssize_t fresh[SLOTS];
     (void)self;
-    if (!PyArg_ParseTuple(args, "O!lldlddd", &PyTuple_Type, &types, &max_pending, &ticks_per_s, &activity_window_s,
-                          &active_level, &voice_window_s, &fall_db_per_s, &takes_place_db)) return NULL;
+    if (!PyArg_ParseTuple(args, "O!dlddd", &PyTuple_Type, &types, &activity_window_s, &active_level, &voice_window_s, &fall_db_per_s, &takes_place_db)) return NULL;
     if (PyTuple_GET_SIZE(types) != CLASSES) return PyErr_SetString(PyExc_TypeError, "other classes"), NULL;
     for (int i = 0; i < CLASSES; i++)
         if (!PyType_Check(PyTuple_GET_ITEM(types, i))) return PyErr_SetString(PyExc_TypeError, "not a class"), NULL;
@@ -192,29 +189,12 @@ static int is_next(Way *w) {
     return begun && PyList_CheckExact(begun);
 }
 
-/* Whether neither limit is reached, and there is room for the arrival's time. */
+/* Whether neither limit is reached. */
 static int may_pass(Way *w) {
     PyObject *limit = *place(w->port, P_LIMIT), *of_stream = *place(w->uplink, U_LIMIT);
     if (!allowance_would_take(limit, w->size, w->now) || !allowance_would_take(of_stream, w->size, w->now)) return 0;
-    w->twcc = of_class(w->port, P_TWCC, TWCC);
-    PyObject *arrivals = w->twcc ? *place(w->twcc, T_ARRIVALS) : NULL;
-    return arrivals && PyDict_CheckExact(arrivals) && PyDict_GET_SIZE(arrivals) < max_pending;
-}
-
-/* As TwccReceiver.arrived. */
-static int note_arrival(Way *w) {
-    long long highest, extended = w->brief.wide;
-    if (number_in(w->twcc, T_HIGHEST, &highest)) {
-        extended = highest + (((w->brief.wide - highest + 0x8000) & 0xffff) - 0x8000);
-        if (extended <= highest) goto keep;
-    }
-    if (!put_number(w->twcc, T_HIGHEST, extended)) return 0;
-keep:;
-    PyObject *key = PyLong_FromLongLong(extended), *tick = PyLong_FromLongLong((long long)(w->now * (double)ticks_per_s));
-    int good = key && tick && PyDict_SetDefault(*place(w->twcc, T_ARRIVALS), key, tick);
-    Py_XDECREF(key);
-    Py_XDECREF(tick);
-    return good;
+    w->twcc = *place(w->port, P_TWCC);
+    return w->twcc && Py_IS_TYPE(w->twcc, &ArrivalsType);
 }
 
 /* As Activity.add; what begins or ends a window goes to it. */
@@ -325,7 +305,7 @@ static int commit(Way *w, const uint8_t *bytes, PyObject *out) {
     allowance_pay(*place(w->uplink, U_LIMIT), w->size, w->now);
     PyObject *room = *place(w->lane, L_ROOM);
     if (room && PyObject_SetAttr(room, now_name, w->now_object)) return 0;
-    if (w->brief.wide >= 0 && !note_arrival(w)) return 0;
+    if (w->brief.wide >= 0 && !arrivals_note(w->twcc, w->brief.wide, w->now)) return 0;
     if (!keep(w) || (w->voice && w->level >= 0 && !note_voice(w))) return 0;
     if (w->silent) return to_tape(w, bytes);
     PyObject *downlinks = *place(w->uplink, U_DOWNLINKS);

@@ -7,7 +7,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from mediaserver.sfu import activity, speakers, twcc
+from mediaserver.sfu import activity, speakers
 from mediaserver.sfu.bandwidth.receiver import Receiver
 from mediaserver.sfu.nack import NackGenerator
 from mediaserver.sfu.outbox import Outbox, Outgoing
@@ -44,7 +44,6 @@ def use(module: Any | None) -> None:
                 Port,
                 Producer,
                 Uplink,
-                twcc.TwccReceiver,
                 activity.Activity,
                 NackGenerator,
                 speakers.Voice,
@@ -52,8 +51,6 @@ def use(module: Any | None) -> None:
                 Tap,
                 Outbox,
             ),
-            twcc.MAX_PENDING,
-            twcc.TICKS_PER_S,
             activity.WINDOW_S,
             speakers.ACTIVE_LEVEL,
             speakers.WINDOW_S,

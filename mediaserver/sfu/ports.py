@@ -17,7 +17,8 @@ from mediaserver.sfu.events import Direction, Kind, Source
 from mediaserver.sfu.parameters import SendParameters
 from mediaserver.sfu.repair import Link
 from mediaserver.sfu.speakers import Voice
-from mediaserver.sfu.twcc import TwccReceiver
+from mediaserver.sfu.twcc import Arrivals
+from mediaserver.sfu.twcc import make as make_arrivals
 from mediaserver.sfu.uplink import Uplink
 
 MAX_SSRCS = 32
@@ -136,7 +137,7 @@ class Port:
     """SSRC -> (producer, uplink, True when it carries retransmissions)."""
     extension_ids: dict[str, int] = field(default_factory=dict)
     twcc_id: int = 0
-    twcc: TwccReceiver = field(default_factory=TwccReceiver)
+    twcc: Arrivals = field(default_factory=make_arrivals)
     narrow: NarrowLink = field(default_factory=NarrowLink)
     """The way from a publisher."""
     next_twcc: int = 0

@@ -2,11 +2,15 @@
 """Transport-wide feedback to a publisher (draft-holmer-rmcat-transport-wide-cc-extensions-01): when each packet came.
 
 A publisher that negotiated it and gets none sinks to a crawl, so the first feedback goes out with the first packets.
+`TwccReceiver` is the reference; the compiled plane has one that does the same in C (native/arrivals.c), which `use`
+puts here.
 """
 
 from __future__ import annotations
 
 import struct
+from collections.abc import Callable
+from typing import Any, Protocol
 
 from mediaserver.rtp.seqnum import unwrap16
 
@@ -19,6 +23,28 @@ TICKS_PER_S = 4000
 """Arrival times count in 250 us."""
 _TICKS_PER_REFERENCE = 256
 _NOT_RECEIVED, _SMALL, _LARGE = 0, 1, 2
+
+
+class Arrivals(Protocol):
+    """See TwccReceiver."""
+
+    @property
+    def expected(self) -> int:
+        """See TwccReceiver."""
+
+    @property
+    def came(self) -> int:
+        """See TwccReceiver."""
+
+    @property
+    def pending(self) -> dict[int, int]:
+        """See TwccReceiver."""
+
+    def arrived(self, sequence_number: int, now: float, /) -> None:
+        """See TwccReceiver."""
+
+    def feedback(self, sender_ssrc: int, media_ssrc: int) -> list[bytes]:
+        """See TwccReceiver."""
 
 
 class TwccReceiver:
@@ -43,8 +69,13 @@ class TwccReceiver:
             extended = unwrap16(sequence_number, highest)
             self._highest = max(highest, extended)
         if len(self._arrivals) >= MAX_PENDING:
-            del self._arrivals[next(iter(self._arrivals))]
+            del self._arrivals[min(self._arrivals)]
         self._arrivals.setdefault(extended, int(now * TICKS_PER_S))
+
+    @property
+    def pending(self) -> dict[int, int]:
+        """What is to be reported: by extended number, the time in ticks."""
+        return dict(self._arrivals)
 
     def feedback(self, sender_ssrc: int, media_ssrc: int) -> list[bytes]:
         """RTCP packets that report everything that came since the last call; empty when nothing did."""
@@ -118,3 +149,17 @@ def _chunks(symbols: list[int]) -> bytes:
         out += struct.pack("!H", word)
         at += 7
     return bytes(out)
+
+
+_make: Callable[[], Arrivals] = TwccReceiver
+
+
+def make() -> Arrivals:
+    """One of the plane in use."""
+    return _make()
+
+
+def use(module: Any | None) -> None:
+    """Take the compiled one, or this one for None; those that are made already stay what they are."""
+    global _make
+    _make = TwccReceiver if module is None else module.TwccReceiver

@@ -17,7 +17,7 @@ import structlog
 from mediaserver import native
 from mediaserver.recording import ring
 from mediaserver.rtp import transport_feedback
-from mediaserver.sfu import allowance, fanout, intake, lane
+from mediaserver.sfu import allowance, fanout, intake, lane, twcc
 from mediaserver.sfu.bandwidth import meter, outgoing
 from mediaserver.sfu.lane import Lane
 from mediaserver.sfu.outbox import Outgoing
@@ -172,7 +172,7 @@ class NativePort(MediaPort):
 
 def use(module: Any | None) -> None:
     """Take the loops of the compiled plane, or the reference in Python for None. Rooms are made after this."""
-    for part in (allowance, fanout, intake, lane, transport_feedback, meter, outgoing, ring, door):
+    for part in (allowance, fanout, intake, lane, twcc, transport_feedback, meter, outgoing, ring, door):
         part.use(module)
 
 

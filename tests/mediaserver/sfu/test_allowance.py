@@ -155,7 +155,7 @@ def test_metrics_tell_who_floods(call: Call) -> None:
 def test_what_was_refused_is_reported_as_lost(call: Call) -> None:
     for number in range(SOUND.packets_per_s * BURST_S + 100):
         call.room.receive_rtp("m-send", flood(number, size_bytes=10), call.now)
-    assert max(call.room._ports["m-send"].twcc._arrivals) == SOUND.packets_per_s * BURST_S - 1
+    assert max(call.room._ports["m-send"].twcc.pending) == SOUND.packets_per_s * BURST_S - 1
 
 
 def test_a_peer_has_a_limit_for_all_that_it_sends() -> None:

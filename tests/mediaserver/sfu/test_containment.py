@@ -88,7 +88,7 @@ def test_a_flood_of_one_peer_costs_the_others_nothing(call: Call) -> None:
         flood = sent_by(3333, number * 7, (4, b"1"), (3, wide), payload_type=111)
         call.room.receive_rtp("m-send", flood, call.now)
     call.room.drain_packets()
-    assert len(call.room._ports["m-send"].twcc._arrivals) <= MAX_PENDING
+    assert len(call.room._ports["m-send"].twcc.pending) <= MAX_PENDING
     assert_the_call_goes_on(call)
 
 
