@@ -48,8 +48,6 @@ TICK_S = 0.01
 """How often due work is looked for while something is missing, waits, or is tried out."""
 CALM_TICK_S = 0.1
 """How often else: a wake-up costs more than most of what there is to do in it. Publishers get feedback as often."""
-RECORDED_TICK_S = 0.02
-"""How often a calm room that is recorded: what was recorded goes to the feed then, and dies with the process."""
 REVIEW_S = 0.1
 """How often layers, speakers and the recorded layer are looked at."""
 SOURCES: dict[str, Kind] = {"mic": "audio", "cam": "video", "screen": "video", "screen_audio": "audio"}
@@ -470,8 +468,7 @@ class Room:
             self._review(now)
         self._released += self._bandwidth.tick(now)
         restless = restless or self._bandwidth.restless or not self._content()
-        calm_s = RECORDED_TICK_S if self._tap.on else CALM_TICK_S
-        self._tick_at = now + (TICK_S if restless else calm_s) if self._agenda else None
+        self._tick_at = now + (TICK_S if restless else CALM_TICK_S) if self._agenda else None
 
     def _content(self) -> bool:
         """No publisher has to be asked for anything."""
