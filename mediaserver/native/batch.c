@@ -85,6 +85,7 @@ static PyObject *sockaddr_of(PyObject *self, PyObject *args) {
 /* ---- receiving ---- */
 
 enum Kind { OTHER = 0, RTP = 1, RTCP = 2, REFUSED = 3 };
+enum { RECEIVER_REPORT = 201 };
 
 typedef struct {
     struct sockaddr_storage address;
@@ -209,16 +210,16 @@ static PyObject *path_of(const struct sockaddr_storage *address) {
     return Py_BuildValue("(si)", text, ntohs(v4->sin_port));
 }
 
-static PyObject *as_tuple(int i) {
+static PyObject *as_tuple(int i, double now) {
     Incoming *in = &incoming[i];
     PyObject *tag = in->entry ? Py_NewRef(PyTuple_GET_ITEM(in->entry, 1)) : Py_NewRef(Py_None);
     PyObject *path = in->entry ? Py_NewRef(PyTuple_GET_ITEM(in->entry, 2)) : path_of(&in->address);
     PyObject *kind = PyLong_FromLong(in->kind);
     PyObject *data = PyBytes_FromStringAndSize((char *)in_bytes[i], in->size);
-    PyObject *age = PyFloat_FromDouble(in->age_s);
-    PyObject *made = path && kind && data && age ? PyTuple_New(5) : NULL;
+    PyObject *came = PyFloat_FromDouble(now - in->age_s);
+    PyObject *made = path && kind && data && came ? PyTuple_New(5) : NULL;
     if (!made) {
-        Py_XDECREF(age);
+        Py_XDECREF(came);
         Py_DECREF(tag);
         Py_XDECREF(path);
         Py_XDECREF(kind);
@@ -229,7 +230,7 @@ static PyObject *as_tuple(int i) {
     PyTuple_SET_ITEM(made, 1, path);
     PyTuple_SET_ITEM(made, 2, kind);
     PyTuple_SET_ITEM(made, 3, data);
-    PyTuple_SET_ITEM(made, 4, age);
+    PyTuple_SET_ITEM(made, 4, came);
     return made;
 }
 
@@ -261,16 +262,18 @@ static int read_plain(int fd, PyObject *table) {
     return good ? count : -1;
 }
 
-/* Appends what a datagram is to `told`, where it is feedback alone, else to `left`; 0 with an exception. */
+/* What of a datagram of the second socket is to be told goes to `told`, where it is feedback alone, else it goes to `left`.
+ * 1 when it can wait: quiet feedback, and receiver reports, of which the kernel sorts no other here than those that are alone. 0
+ * when not, -1 with an exception. */
 static int sort_told(int i, double now, PyObject *told, PyObject *left) {
     Incoming *in = &incoming[i];
     PyObject *lane = in->entry && in->kind == RTCP ? PyTuple_GET_ITEM(in->entry, 3) : Py_None;
-    PyObject *made = lane == Py_None ? NULL : told_by(lane, in_bytes[i], in->size, now - in->age_s);
-    if (!made && PyErr_Occurred()) return 0;
-    PyObject *one = made ? Py_BuildValue("(Nd)", made, in->age_s) : as_tuple(i);
-    int good = one && !PyList_Append(made ? told : left, one);
+    int quiet = lane == Py_None ? -1 : told_by(lane, in_bytes[i], in->size, now - in->age_s, told);
+    if (quiet >= 0 || PyErr_Occurred()) return quiet;
+    PyObject *one = as_tuple(i, now);
+    int good = one && !PyList_Append(left, one);
     Py_XDECREF(one);
-    return good;
+    return good ? in->kind == RTCP && in_bytes[i][1] == RECEIVER_REPORT : -1;
 }
 
 static double seconds_now(void) {
@@ -279,9 +282,9 @@ static double seconds_now(void) {
     return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
 }
 
-/* receive(fd, table): the datagrams that are there, at most BATCH, as ([((Receiver, number of the feedback, summary), seconds
- * since it came)], [(tag or None, path, kind, data, seconds since it came)]). The first are transport-wide feedback, taken
- * by told.c. `table` is {sockaddr bytes: (session address or 0, tag, path, lane or None)}. Media of a known address comes in
+/* receive(fd, table): the datagrams that are there, at most BATCH, as ([(Receiver, meter.Told)], [(tag or None, path, kind, data,
+ * when it came)]). The first is what receivers are to be told of transport-wide feedback, taken by told.c. `table` is {sockaddr bytes:
+ * (session address or 0, tag, path, lane or None)}. Media of a known address comes in
  * clear as kind 1 (RTP) or 2 (RTCP), or as 3 when it is not authentic; all else as kind 0. OSError when the socket fails. */
 static PyObject *receive(PyObject *self, PyObject *args) {
     int fd;
@@ -293,7 +296,7 @@ static PyObject *receive(PyObject *self, PyObject *args) {
     double now = seconds_now();
     PyObject *told = PyList_New(0), *left = PyList_New(0);
     int good = told && left;
-    for (int i = 0; good && i < count; i++) good = sort_told(i, now, told, left);
+    for (int i = 0; good && i < count; i++) good = sort_told(i, now, told, left) >= 0;
     forget(count);
     PyObject *found = good ? PyTuple_Pack(2, told, left) : NULL;
     Py_XDECREF(told);
@@ -432,11 +435,12 @@ typedef struct {
     PyObject *table, *routes;
     long received, sent, dropped;
     PyObject *left, *rest, *wake; /* lists */
+    PyObject *told, *reports;     /* lists: what the second socket brought */
     PyObject *lane;               /* of what was taken and waits in direct.c, borrowed from the table's entry */
 } Pass;
 
-static int leave(Pass *p, int i) {
-    PyObject *one = as_tuple(i);
+static int leave(Pass *p, int i, double now) {
+    PyObject *one = as_tuple(i, now);
     int good = one && !PyList_Append(p->left, one);
     Py_XDECREF(one);
     return good;
@@ -498,7 +502,7 @@ static int take_batch(Pass *p, int count) {
             taken = good ? relay_forward(lane, in_bytes[i], in->size, now_object, now, NULL) : -1;
         }
         if (in->kind == RTP && !taken) ordinary = 0;
-        if (taken < 0 || (!taken && !leave(p, i))) good = 0;
+        if (taken < 0 || (!taken && !leave(p, i, now))) good = 0;
     }
     good = good && (!p->lane || hand_out(p, now_object, now));
     direct_forget();
@@ -521,18 +525,42 @@ static int something_left(const Pass *p) {
     return p->gso_errno || PyList_GET_SIZE(p->left) || PyList_GET_SIZE(p->rest) || PyList_GET_SIZE(p->wake);
 }
 
+/* Reads the second socket: what cannot wait is told with its room's `flush` behind it. 0 with an exception. */
+static int take_feedback(Pass *p, int fd) {
+    int count = read_plain(fd, p->table), good = 1;
+    if (count < 0) return PyErr_ExceptionMatches(PyExc_OSError) ? (PyErr_Clear(), 1) : 0;
+    double now = seconds_now();
+    p->received += count;
+    for (int i = 0; good && i < count; i++) {
+        Py_ssize_t before = PyList_GET_SIZE(p->reports);
+        int waits = sort_told(i, now, p->told, p->reports);
+        good = waits >= 0;
+        if (waits) continue;
+        if (PyList_GET_SIZE(p->reports) == before)
+            good = !PyList_Append(p->wake, relay_flush(PyTuple_GET_ITEM(incoming[i].entry, 3)));
+        else
+            good = !PyList_Append(p->left, PyList_GET_ITEM(p->reports, before)) &&
+                   !PyList_SetSlice(p->reports, before, before + 1, NULL);
+    }
+    forget(count);
+    return good;
+}
+
 static int begin_pass(Pass *p) {
     p->left = PyList_New(0), p->rest = PyList_New(0), p->wake = PyList_New(0);
-    return p->left && p->rest && p->wake;
+    p->told = PyList_New(0), p->reports = PyList_New(0);
+    return p->left && p->rest && p->wake && p->told && p->reports;
 }
 
 static PyObject *end_pass(Pass *p, int good, int ready) {
-    PyObject *made = good ? Py_BuildValue("(illliOOO)", ready, p->received, p->sent, p->dropped, p->gso_errno, p->left, p->rest,
-                                          p->wake)
+    PyObject *made = good ? Py_BuildValue("(illliOOOOO)", ready, p->received, p->sent, p->dropped, p->gso_errno, p->left, p->rest,
+                                          p->wake, p->told, p->reports)
                           : NULL;
     Py_XDECREF(p->left);
     Py_XDECREF(p->rest);
     Py_XDECREF(p->wake);
+    Py_XDECREF(p->told);
+    Py_XDECREF(p->reports);
     return made;
 }
 
@@ -544,6 +572,8 @@ static PyObject *pass_on(PyObject *self, PyObject *args) {
     int good = begin_pass(&p) && take_some(&p);
     return end_pass(&p, good, 0);
 }
+
+static const double FEEDBACK_S = 0.02;
 
 /* What `wait_for` came back for. */
 enum Found { TIME, MEDIA, ELSE };
@@ -559,24 +589,29 @@ static enum Found wait_for(int poll, int fd, double until) {
     }
 }
 
-/* relay(poll, seconds, fd, gso, table, routes): takes what comes at the socket `fd`, as long as nothing else is ready at the
- * epoll `poll`, no time is over and every packet is an ordinary one. Then (1 when something else may be ready, received, sent, dropped, errno that turned GSO
- * off or 0, datagrams for Python as `receive` gives them, packets without a route, what is to be called). */
+/* relay(poll, seconds, fd, gso, table, routes, second): takes what comes at the socket `fd`, as long as nothing else is ready at
+ * the epoll `poll`, no time is over and every packet is an ordinary one; and, whenever that woke it, what lies at the socket
+ * `second` (-1 for none), which wakes nobody, every FEEDBACK_S. Then (1 when something else may be ready, received, sent, dropped, errno that turned GSO
+ * off or 0, datagrams for Python as `receive` gives them, packets without a route, what is to be called, what receivers are to be told first, and
+ * reports that could wait so far). */
 static PyObject *relay(PyObject *self, PyObject *args) {
+    static double looked;
     Pass p = {0};
     enum Found found = MEDIA;
-    int poll, good;
+    int poll, second, good;
     double seconds;
     (void)self;
-    if (!PyArg_ParseTuple(args, "idipO!O!", &poll, &seconds, &p.fd, &p.gso, &PyDict_Type, &p.table, &PyDict_Type, &p.routes) ||
-        !ready()) return NULL;
+    if (!PyArg_ParseTuple(args, "idipO!O!i", &poll, &seconds, &p.fd, &p.gso, &PyDict_Type, &p.table, &PyDict_Type, &p.routes,
+                          &second) || !ready()) return NULL;
     double until = seconds_now() + seconds;
     good = begin_pass(&p);
     while (good && found == MEDIA && !something_left(&p)) {
         Py_BEGIN_ALLOW_THREADS;
         found = wait_for(poll, p.fd, until);
         Py_END_ALLOW_THREADS;
-        if (found == MEDIA) good = take_some(&p);
+        if (found != MEDIA) break;
+        good = take_some(&p);
+        if (good && second >= 0 && seconds_now() - looked >= FEEDBACK_S) good = take_feedback(&p, second), looked = seconds_now();
     }
     return end_pass(&p, good, found == ELSE);
 }
@@ -588,7 +623,7 @@ static PyMethodDef methods[] = {
     {"receive", receive, METH_VARARGS, "receive(fd, table): feedback that was taken, and the other datagrams that are there"},
     {"send", send_batch, METH_VARARGS, "send(fd, gso, packets, routes, rest): (sent, dropped, errno that turned GSO off or 0)"},
     {"pass_on", pass_on, METH_VARARGS, "pass_on(fd, gso, table, routes): one batch, as relay takes it"},
-    {"relay", relay, METH_VARARGS, "relay(poll, seconds, fd, gso, table, routes): ordinary packets, until something else is ready"},
+    {"relay", relay, METH_VARARGS, "relay(poll, seconds, fd, gso, table, routes, second): ordinary packets, until something else is ready"},
     {"bind_relay", bind_relay, METH_VARARGS, "bind_relay(classes, ...): remember their slots"},
     {"forward_received", (PyCFunction)(void (*)(void))forward_received, METH_FASTCALL, "forward_received(lane, packet, now, out)"},
     {"bind_fanout", bind_fanout, METH_VARARGS, "bind_fanout(Downlink, Span, Stored, Port): remember their slots"},

@@ -263,25 +263,41 @@ typedef struct {
     unsigned state : 2, cluster : 30;
 } Packet;
 
+/* What one feedback, or a few quiet ones, told. */
+typedef struct {
+    long received, lost, size, run, run_bytes;
+    long long newest_number;
+    double newest, run_from, came;
+    int outage;
+    unsigned count; /* number of the last */
+    long feedbacks;
+} Outcome;
+
 typedef struct {
     PyObject_HEAD
     long long next_number, sent_bytes, probing, awaited, reference;
-    double last_sent, unanswered;
-    int has_sent, has_unanswered, has_reference;
+    double last_sent, unanswered, told_sent;
+    int has_sent, has_unanswered, has_reference, has_count;
+    unsigned count; /* number of the last feedback */
+    char calm;
+    Outcome pending; /* of quiet feedback that was not told yet; feedbacks is 0 when there is none */
     Rate arrived, offered;
     Delay delay;
     Packet packets[SLOTS];
 } Meter;
 
-static PyObject *usages[3], *base_name, *arrivals_name;
+static PyObject *usages[3], *base_name, *count_name, *arrivals_name;
 
-/* bind_meter(NORMAL, OVER, UNDER): what a summary says of the delay. */
+static double quiet_s, quiet_queue_ms;
+
+/* bind_meter(NORMAL, OVER, UNDER, QUIET_S, QUEUE_MS): what a summary says of the delay, and what is quiet. */
 PyObject *bind_meter(PyObject *self, PyObject *args) {
     PyObject *fresh[3];
     (void)self;
-    if (!PyArg_ParseTuple(args, "OOO", &fresh[0], &fresh[1], &fresh[2])) return NULL;
+    if (!PyArg_ParseTuple(args, "OOOdd", &fresh[0], &fresh[1], &fresh[2], &quiet_s, &quiet_queue_ms)) return NULL;
     for (int i = 0; i < 3; i++) Py_XSETREF(usages[i], Py_NewRef(fresh[i]));
     if (!base_name && !(base_name = PyUnicode_InternFromString("base"))) return NULL;
+    if (!count_name && !(count_name = PyUnicode_InternFromString("count"))) return NULL;
     if (!arrivals_name && !(arrivals_name = PyUnicode_InternFromString("arrivals"))) return NULL;
     Py_RETURN_NONE;
 }
@@ -330,13 +346,6 @@ static double unwrapped(Meter *m, long long ticks) {
     return (double)m->reference / TICKS_PER_S;
 }
 
-typedef struct {
-    long received, lost, size, run, run_bytes;
-    long long newest_number;
-    double newest, run_from;
-    int outage;
-} Outcome;
-
 static void end_run(Outcome *o) {
     if (o->run && o->newest - o->run_from > OUTAGE_S) o->outage = 1;
     else if (o->run) o->lost += o->run, o->size += o->run_bytes;
@@ -377,15 +386,45 @@ static long long first_of(const Meter *m, long long base) {
     return reference + (((base & 0xffff) - reference + 0x8000) & 0xffff) - 0x8000;
 }
 
-/* The summary of what was taken, as meter.Summary says. */
-static PyObject *summary_of(Meter *m, Outcome *o, PyObject *probed) {
+/* (number of the last feedback, meter.Summary, when it came) appended to `told`; 0 with an exception. */
+static int tell(const Outcome *o, enum Usage usage, PyObject *probed, PyObject *told) {
+    PyObject *newest = o->newest_number ? PyFloat_FromDouble(o->newest) : Py_NewRef(Py_None);
+    PyObject *made = newest ? Py_BuildValue("(I(lllLNOOOl)d)", o->count, o->received, o->lost, o->size, o->newest_number, newest,
+                                            o->outage ? Py_True : Py_False, usages[usage], probed, o->feedbacks, o->came)
+                            : NULL;
+    int good = made && !PyList_Append(told, made);
+    Py_XDECREF(made);
+    return good;
+}
+
+static int settle_into(Meter *m, PyObject *told) {
+    if (!m->pending.feedbacks) return 1;
+    PyObject *none = PyList_New(0);
+    int good = none && tell(&m->pending, NORMAL, none, told);
+    Py_XDECREF(none);
+    if (m->pending.newest > m->told_sent) m->told_sent = m->pending.newest;
+    m->pending.feedbacks = 0;
+    return good;
+}
+
+/* After its last status: tells what is to be told, as Meter.take does. 1 when it was quiet, 0 when not, -1 with an
+ * exception. */
+static int conclude(Meter *m, Outcome *o, unsigned count, double now, PyObject *probed, PyObject *told) {
+    int follows = m->has_count && count == ((m->count + 1) & 0xff);
+    m->has_count = 1, m->count = count;
     end_run(o);
     m->has_unanswered = 0;
     if (o->newest_number) rate_add(&m->offered, o->newest, (double)o->size);
-    PyObject *newest = o->newest_number ? PyFloat_FromDouble(o->newest) : Py_NewRef(Py_None);
-    return newest ? Py_BuildValue("(lllLNOOO)", o->received, o->lost, o->size, o->newest_number, newest,
-                                  o->outage ? Py_True : Py_False, usages[m->delay.usage], probed)
-                  : NULL;
+    o->count = count, o->feedbacks = 1, o->came = now;
+    int even = m->delay.usage == NORMAL && m->delay.queue_ms <= quiet_queue_ms;
+    if (!(m->calm && follows && even && o->received && !(o->lost || o->outage || m->awaited))) {
+        if (o->newest_number) m->told_sent = o->newest;
+        return settle_into(m, told) && tell(o, m->delay.usage, probed, told) ? 0 : -1;
+    }
+    if (m->pending.feedbacks)
+        o->received += m->pending.received, o->size += m->pending.size, o->feedbacks += m->pending.feedbacks;
+    m->pending = *o;
+    return o->newest - m->told_sent < quiet_s || settle_into(m, told) ? 1 : -1;
 }
 
 static int take_all(Meter *m, Outcome *o, long long base, PyObject *arrivals, PyObject *probed) {
@@ -399,39 +438,56 @@ static int take_all(Meter *m, Outcome *o, long long base, PyObject *arrivals, Py
     return 1;
 }
 
-/* take(feedback): its summary. */
-static PyObject *take(PyObject *self, PyObject *argument) {
+/* take(feedback, now): what the owner is to be told. */
+static PyObject *take(PyObject *self, PyObject *const *args, Py_ssize_t size) {
     Meter *m = (Meter *)self;
     Outcome o = {0};
-    PyObject *number, *arrivals, *probed = NULL, *made = NULL;
-    if (!(number = PyObject_GetAttr(argument, base_name))) return NULL;
-    long long base = PyLong_AsLongLong(number);
+    PyObject *number, *arrivals = NULL, *probed = NULL, *told = NULL;
+    if (size != 2) return PyErr_SetString(PyExc_TypeError, "take(feedback, now)"), NULL;
+    double now = PyFloat_AsDouble(args[1]);
+    if (now == -1 && PyErr_Occurred()) return NULL;
+    long long base = 0, count = 0;
+    if (!(number = PyObject_GetAttr(args[0], base_name))) return NULL;
+    base = PyLong_AsLongLong(number);
     Py_DECREF(number);
     if (base == -1 && PyErr_Occurred()) return NULL;
-    if (!(arrivals = PyObject_GetAttr(argument, arrivals_name))) return NULL;
+    if (!(number = PyObject_GetAttr(args[0], count_name))) return NULL;
+    count = PyLong_AsLongLong(number);
+    Py_DECREF(number);
+    if (count == -1 && PyErr_Occurred()) return NULL;
+    if (!(arrivals = PyObject_GetAttr(args[0], arrivals_name))) return NULL;
     if (!PyTuple_Check(arrivals)) PyErr_SetString(PyExc_TypeError, "arrivals are a tuple");
-    else probed = PyList_New(0);
-    if (probed && take_all(m, &o, first_of(m, base), arrivals, probed)) made = summary_of(m, &o, probed);
+    else probed = PyList_New(0), told = PyList_New(0);
+    if (!probed || !told || !take_all(m, &o, first_of(m, base), arrivals, probed) ||
+        conclude(m, &o, (unsigned)(count & 0xff), now, probed, told) < 0)
+        Py_CLEAR(told);
     Py_XDECREF(probed);
     Py_DECREF(arrivals);
-    return made;
+    return told;
 }
 
-/* For told.c: the body of a feedback, as `transport_feedback.read` and `take` together. The summary, and its number in
- * *count; NULL without an exception, and nothing changed, when it is malformed. */
-PyObject *meter_take(PyObject *meter, const uint8_t *body, Py_ssize_t size, unsigned *count) {
+/* settle(): what was summed up and not told. */
+static PyObject *settle(PyObject *self, PyObject *none) {
+    (void)none;
+    PyObject *told = PyList_New(0);
+    if (told && !settle_into((Meter *)self, told)) Py_CLEAR(told);
+    return told;
+}
+
+/* For told.c: the body of a feedback, as `transport_feedback.read` and `take` together; what is to be told goes to `told`.
+ * 1 when it was quiet, 0 when not; -1 with an exception, or without one, and nothing changed, when it is malformed. */
+int meter_take(PyObject *meter, const uint8_t *body, Py_ssize_t size, double now, PyObject *told) {
     Meter *m = (Meter *)meter;
     Outcome o = {0};
-    if (!read_body(body, size, &feedback)) return NULL;
-    PyObject *probed = PyList_New(0), *made = NULL;
+    if (!read_body(body, size, &feedback)) return -1;
+    PyObject *probed = PyList_New(0);
     int good = probed != NULL;
     long long first = first_of(m, feedback.base);
     for (int i = 0; good && i < feedback.total; i++)
         good = take_one(m, &o, first + i, feedback.symbols[i] != 0, feedback.ticks[i], m->awaited, probed);
-    if (good) made = summary_of(m, &o, probed);
+    int quiet = good ? conclude(m, &o, feedback.count, now, probed, told) : -1;
     Py_XDECREF(probed);
-    *count = feedback.count;
-    return made;
+    return quiet;
 }
 
 static PyObject *arrived_bps(PyObject *self, PyObject *none) { return (void)none, rate_bps(&((Meter *)self)->arrived); }
@@ -460,7 +516,8 @@ static PyObject *unanswered_s(PyObject *self, void *closure) {
 
 static PyMethodDef meter_methods[] = {
     {"sent", (PyCFunction)(void (*)(void))sent, METH_FASTCALL, "sent(size, now): the number to write"},
-    {"take", take, METH_O, "take(feedback): its summary"},
+    {"take", (PyCFunction)(void (*)(void))take, METH_FASTCALL, "take(feedback, now): what the owner is to be told"},
+    {"settle", settle, METH_NOARGS, "What was summed up and not told"},
     {"arrived_bps", arrived_bps, METH_NOARGS, "Rate that arrived lately, or None"},
     {"offered_bps", offered_bps, METH_NOARGS, "Rate of sending of what was reported lately, or None"},
     {"restart", restart, METH_NOARGS, "Delay and rates begin anew"},
@@ -471,6 +528,7 @@ static PyMemberDef meter_members[] = {
     {"next_number", T_LONGLONG, offsetof(Meter, next_number), 0, NULL},
     {"probing", T_LONGLONG, offsetof(Meter, probing), 0, NULL},
     {"awaited", T_LONGLONG, offsetof(Meter, awaited), 0, NULL},
+    {"calm", T_BOOL, offsetof(Meter, calm), 0, NULL},
     {"sent_bytes", T_LONGLONG, offsetof(Meter, sent_bytes), READONLY, NULL},
     {"queue_ms", T_DOUBLE, offsetof(Meter, delay) + offsetof(Delay, queue_ms), READONLY, NULL},
     {NULL, 0, 0, 0, NULL},

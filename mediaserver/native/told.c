@@ -2,7 +2,8 @@
  *
  * Transport-wide feedback of a receiver, from the datagram to the summary that its estimate is made of: what
  * `Room.receive_rtcp` and `rtcp.parse` do with an RTCP packet that is one feedback and nothing else, within the peer's limit.
- * Everything is looked at before anything is changed, so that Python can take whatever else comes from the start.
+ * Everything is looked at before anything is changed, so that Python can take whatever else comes from the start. What is
+ * quiet stays with the Meter for a while (see meter.py).
  */
 #define PY_SSIZE_T_CLEAN
 #include "told.h"
@@ -45,32 +46,38 @@ static Py_ssize_t feedback_bytes(const uint8_t *bytes, Py_ssize_t size) {
     return size - padding;
 }
 
-/* An authentic RTCP packet of a lane's transport: (Receiver, number of the feedback, summary) when it was taken; NULL
- * without an exception when nothing was changed and Python has to take it. */
-PyObject *told_by(PyObject *lane, const uint8_t *bytes, Py_ssize_t size, double now) {
-    Py_ssize_t used = feedback_bytes(bytes, size);
-    unsigned number;
-    if (!used || !classes[0] || !Py_IS_TYPE(lane, classes[0])) return NULL;
+/* An authentic RTCP packet of a lane's transport: 1 when it was taken and quiet, 0 when it was taken and is not; what
+ * the Receiver is to be told is then appended to `told` as (Receiver, meter.Told). -1 with an exception, or without one when
+ * nothing was changed and Python has to take it. */
+int told_by(PyObject *lane, const uint8_t *bytes, Py_ssize_t size, double now, PyObject *told) {
+    Py_ssize_t used = feedback_bytes(bytes, size), before = PyList_GET_SIZE(told);
+    if (!used || !classes[0] || !Py_IS_TYPE(lane, classes[0])) return -1;
     PyObject *port = in_slot(lane, L_PORT), *receivers = in_slot(lane, L_RECEIVERS);
-    if (!port || !Py_IS_TYPE(port, classes[1]) || !receivers || !PyDict_CheckExact(receivers)) return NULL;
+    if (!port || !Py_IS_TYPE(port, classes[1]) || !receivers || !PyDict_CheckExact(receivers)) return -1;
     PyObject *limit = in_slot(port, P_LIMIT), *id = in_slot(port, P_TRANSPORT_ID);
     PyObject *receiver = id ? PyDict_GetItemWithError(receivers, id) : NULL;
-    if (!receiver || !Py_IS_TYPE(receiver, classes[2]) || !allowance_would_take(limit, (long)size, now)) return NULL;
+    if (!receiver || !Py_IS_TYPE(receiver, classes[2]) || !allowance_would_take(limit, (long)size, now)) return -1;
     PyObject *meter = in_slot(receiver, R_METER);
-    if (!meter || !Py_IS_TYPE(meter, &MeterType)) return NULL;
-    PyObject *summary = meter_take(meter, bytes + HEAD, used - HEAD, &number);
-    if (!summary) return NULL;
+    if (!meter || !Py_IS_TYPE(meter, &MeterType)) return -1;
+    int quiet = meter_take(meter, bytes + HEAD, used - HEAD, now, told);
+    if (quiet < 0) return -1;
     allowance_pay(limit, (long)size, now);
-    return Py_BuildValue("(OIN)", receiver, number, summary);
+    for (Py_ssize_t i = before; i < PyList_GET_SIZE(told); i++) {
+        PyObject *pair = PyTuple_Pack(2, receiver, PyList_GET_ITEM(told, i));
+        if (!pair || PyList_SetItem(told, i, pair)) return -1;
+    }
+    return quiet;
 }
 
-/* take_told(lane, packet, now): what `told_by` makes of it, None when Python has to take it. */
+/* take_told(lane, packet, now): [(Receiver, meter.Told)], None when Python has to take it. */
 PyObject *take_told(PyObject *self, PyObject *const *args, Py_ssize_t count) {
     (void)self;
     if (count != 3 || !PyBytes_Check(args[1]) || !PyFloat_Check(args[2]))
         return PyErr_SetString(PyExc_TypeError, "take_told(lane, bytes, float), after bind_told()"), NULL;
     const uint8_t *bytes = (const uint8_t *)PyBytes_AS_STRING(args[1]);
-    PyObject *found = told_by(args[0], bytes, PyBytes_GET_SIZE(args[1]), PyFloat_AS_DOUBLE(args[2]));
-    if (found || PyErr_Occurred()) return found;
+    PyObject *told = PyList_New(0);
+    if (!told || told_by(args[0], bytes, PyBytes_GET_SIZE(args[1]), PyFloat_AS_DOUBLE(args[2]), told) >= 0) return told;
+    Py_DECREF(told);
+    if (PyErr_Occurred()) return NULL;
     Py_RETURN_NONE;
 }

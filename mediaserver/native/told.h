@@ -6,5 +6,5 @@
 
 PyObject *bind_told(PyObject *self, PyObject *args);
 PyObject *take_told(PyObject *self, PyObject *const *args, Py_ssize_t count);
-PyObject *told_by(PyObject *lane, const uint8_t *bytes, Py_ssize_t size, double now);
+int told_by(PyObject *lane, const uint8_t *bytes, Py_ssize_t size, double now, PyObject *told);
 #endif

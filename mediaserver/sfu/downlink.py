@@ -265,10 +265,16 @@ class Downlink:
                 found.append(self._resend(number & 0xFFFF, *hit))
         return found
 
+    @property
+    def held_back(self) -> bool:
+        """Its receiver is to wait, or may have to, for what is repaired: something is lost on either way."""
+        uplink = self.uplink
+        return uplink is not None and bool(self.patience.delay_ms or uplink.meter.share or self.repair.link.loss)
+
     def playout_delay(self, now: float) -> int | None:
         """A new delay to tell the receiver, in milliseconds."""
         link, uplink = self.repair.link, self.uplink
-        if uplink is None or not (self.patience.delay_ms or uplink.meter.share or link.loss):
+        if uplink is None or not self.held_back:
             return None  # nothing is held back without loss
         if link.limited or uplink.troubled(now):
             return None  # what is lost now is overflow: to wait for its repair would only lengthen the gap

@@ -28,6 +28,8 @@ REPLAY_AGE_S = 2.0
 STALL_S = 2.0
 AVOID_S = 10.0
 """A layer that gave no frame for `STALL_S` is not tried again for this time."""
+LOOK_S = 0.5
+"""So seldom a receiver is looked at that gets what it wants, of a producer of which there is no news."""
 
 
 class Layers:
@@ -94,7 +96,7 @@ class Layers:
         """Look again for the layer that the receiver should have, and set out for it."""
         if downlink.waiting or downlink.target is None:
             return
-        wanted = self._choose(producer, downlink, now)
+        wanted = _choose(producer, downlink, _live(producer, now), now)
         if wanted is downlink.uplink:
             downlink.want = None
             _no_longer_pending(producer, downlink)
@@ -108,25 +110,6 @@ class Layers:
             if not downlink.spans and self._replay(producer, downlink, wanted, now):
                 return
             wanted.want_keyframe(now, urgent=True)
-
-    def _choose(self, producer: Producer, downlink: Downlink, now: float) -> Uplink:
-        uplinks = producer.uplinks
-        if len(uplinks) == 1:
-            return uplinks[0]
-        assert downlink.target is not None, "a stopped receiver is not aimed"
-        limit = downlink.target[0]
-        if now < downlink.avoid_until:
-            limit = min(limit, downlink.avoid - 1)
-        current = downlink.uplink
-        live = [u for u in uplinks if u.live(now) and not producer.left_away(u)]
-        if producer.upper_rest or any(u.layer and u.swamped for u in live):
-            live = live[:1]  # the publisher's link has narrowed: of what comes the least comes soonest
-        allowed = [uplink for uplink in live if uplink.layer <= max(0, limit)]
-        if current is not None and current in allowed:
-            allowed = [u for u in allowed if u.layer <= current.layer or u.activity.live_for(now) >= UPGRADE_AFTER_S]
-        if allowed:
-            return allowed[-1]
-        return live[0] if live else current or uplinks[0]
 
     def _replay(self, producer: Producer, downlink: Downlink, wanted: Uplink, now: float) -> bool:
         """Give a newcomer the last key frame out of the ring. True when that was of the wanted layer."""
@@ -168,6 +151,7 @@ class Layers:
     def before_keyframe(self, producer: Producer, uplink: Uplink, stored: Stored) -> None:
         """A key frame begins: whoever may have more layers than it gets has them from here on, and a layer that was
         left as dead is worth another try."""
+        producer.look_at = 0.0
         for downlink in producer.downlinks:
             if downlink.avoid <= uplink.layer:
                 downlink.avoid_until = 0.0
@@ -217,18 +201,23 @@ class Layers:
 
     def review(self, producer: Producer, now: float) -> None:
         """What time brings: layers that died or came, stalls. To be called about ten times a second."""
-        if producer.kind != "video":
+        if producer.kind != "video" or producer.silenced:
             return
+        state = (producer.paused, *((u.layer, u.activity.top_temporal, _lasts(u, now)) for u in _live(producer, now)))
+        settled = state == producer.reviewed and now < producer.look_at
+        if not settled:
+            producer.reviewed, producer.look_at = state, now + LOOK_S
         for downlink in producer.downlinks:
-            if downlink.waiting or downlink.target is None:
+            last = downlink.last
+            if settled and last is not None and _settled(downlink) and now - last.arrival < STALL_S:
                 continue
-            if producer.silenced:
+            if downlink.waiting or downlink.target is None:
                 continue
             if producer.paused:
                 downlink.since = now
-            elif now - max(downlink.since, downlink.last.arrival if downlink.last else 0.0) >= STALL_S:
+            elif now - max(downlink.since, last.arrival if last else 0.0) >= STALL_S:
                 self._stalled(downlink, now)
-            elif downlink.last is not None and downlink.last.arrival > downlink.since:
+            elif last is not None and last.arrival > downlink.since:
                 downlink.stalls = 0
             self._aim(producer, downlink, now)
             self._tell(producer, downlink, now)
@@ -251,6 +240,45 @@ class Layers:
         if state is not None and state != downlink.told:
             downlink.told = state
             self._outbox.events.append(ConsumerLayers(downlink.peer_id, downlink.consumer_id, *state))
+
+
+def _lasts(uplink: Uplink, now: float) -> bool:
+    """It has come for so long that it may be changed to."""
+    return uplink.activity.live_for(now) >= UPGRADE_AFTER_S
+
+
+def _settled(downlink: Downlink) -> bool:
+    """Nothing but news of its producer, or silence, brings a change."""
+    return downlink.want is None and not downlink.stalls and not downlink.avoid_until and not downlink.waiting
+
+
+def _live(producer: Producer, now: float) -> list[Uplink]:
+    """The layers that come, from the lowest; of those of a publisher whose link has narrowed the least alone."""
+    uplinks = producer.uplinks
+    if len(uplinks) == 1:
+        return list(uplinks)
+    live = [u for u in uplinks if u.live(now) and not producer.left_away(u)]
+    if producer.upper_rest or any(u.layer and u.swamped for u in live):
+        return live[:1]  # of what comes the least comes soonest
+    return live
+
+
+def _choose(producer: Producer, downlink: Downlink, live: list[Uplink], now: float) -> Uplink:
+    """The layer that a receiver should have."""
+    uplinks = producer.uplinks
+    if len(uplinks) == 1:
+        return uplinks[0]
+    assert downlink.target is not None, "a stopped receiver is not aimed"
+    limit = downlink.target[0]
+    if now < downlink.avoid_until:
+        limit = min(limit, downlink.avoid - 1)
+    current = downlink.uplink
+    allowed = [uplink for uplink in live if uplink.layer <= max(0, limit)]
+    if current is not None and current in allowed:
+        allowed = [u for u in allowed if u.layer <= current.layer or _lasts(u, now)]
+    if allowed:
+        return allowed[-1]
+    return live[0] if live else current or uplinks[0]
 
 
 def _state(producer: Producer, downlink: Downlink, now: float) -> tuple[int | None, int | None, Reason | None] | None:

@@ -86,6 +86,10 @@ class Producer:
     """The layer whose recorded epoch is open."""
     tap_first: int = 0
     """Extended number of the packet that began the recorded epoch; 0 for a stream of one layer."""
+    reviewed: tuple[object, ...] = ()
+    """What of its layers was seen at the last look at all its receivers;"""
+    look_at: float = 0.0
+    """when they are all looked at again."""
     tap_since: float = 0.0
     began: float = 0.0
     recorded_packets: int = 0

@@ -36,13 +36,15 @@ RTT_FORGOTTEN_PER_S: Final = 0.002
 """The shortest round trip rises by this much per second, so that a new path is learned."""
 REPORT_SMOOTHING: Final = 0.3
 LOOK_S: Final = 0.25
+QUIET_LOOK_S: Final = 1.0
+"""A way that loses nothing is looked at as seldom as it gets reports."""
 DOUBTED_LOOKS: Final = 2
 """Losses count after so many looks more: that long it may take until they turn out to be overflow."""
 
 
 class Link:
-    """What is known of the way to one receiver, over all its streams. The room looks at it every LOOK_S, and asks for
-    early copies only while it is `generous`: a good link costs nothing."""
+    """What is known of the way to one receiver, over all its streams. The room looks at it every LOOK_S, more seldom while
+    nothing is lost, and asks for early copies only while it is `generous`: a good link costs nothing."""
 
     def __init__(self) -> None:
         self.next_look_at = 0.0
@@ -94,7 +96,6 @@ class Link:
 
     def look(self, sent: int, now: float) -> None:
         """Look at the totals; `sent` counts packets of all streams, repeats left out."""
-        self.next_look_at = now + LOOK_S
         fresh = sent - self._before[0], self.lost - self._before[1]
         self._before = sent, self.lost
         self._seen.append(fresh)
@@ -104,9 +105,18 @@ class Link:
             packets, lost = self._seen.popleft()
             self._believed = self._believed[0] + packets, self._believed[1] + lost
         self._meter.note(*self._believed, now)
+        quiet = not self.loss and not fresh[1] and not any([lost for _, lost in self._seen])
+        self.next_look_at = now + (QUIET_LOOK_S if quiet else LOOK_S)
         generous = self.loss >= EARLY_FROM_LOSS and self.early_share > 0
         self.epoch += generous and not self.generous
         self.generous = generous
+
+    def look_soon(self, now: float) -> bool:
+        """Something was lost: True when the next look comes sooner by this."""
+        if self.next_look_at <= now + LOOK_S:
+            return False
+        self.next_look_at = now + LOOK_S
+        return True
 
     @property
     def answers(self) -> int:

@@ -13,6 +13,8 @@ REPORT_INTERVAL_S = 1.0
 FIRST_REPORT_S = 0.1
 """Until a report names its SSRC a publisher spends MID and RID on every packet, so the first goes out soon."""
 CNAME = "videohome"
+COMPOUND_BYTES = 1_100
+"""Most of one compound."""
 
 
 def gives_way(producer: Producer, uplink: Uplink, now: float) -> bool:
@@ -69,13 +71,18 @@ class Reports:
         return out
 
     def of_receiver(self, port: Port, now: float) -> list[bytes]:
-        """Sender reports of all streams that a receiving transport gets, each with its CNAME, once a second."""
+        """Sender reports of all streams that a receiving transport gets, each with its CNAME, once a second: as one
+        compound where they fit into a datagram."""
         if now < port.next_report_at:
             return []
         port.next_report_at = now + REPORT_INTERVAL_S
-        out = []
+        out, compound = [], b""
         for downlink in port.downlinks.values():
             if (report := downlink.sender_report(now)) is not None:
                 peer = downlink.producer_id.rsplit("-", 2)[0]
-                out.append(rtcp.build_sender_report(report) + rtcp.build_sdes(downlink.ssrc, peer))
-        return out
+                one = rtcp.build_sender_report(report) + rtcp.build_sdes(downlink.ssrc, peer)
+                if len(compound) + len(one) > COMPOUND_BYTES:
+                    out.append(compound)
+                    compound = b""
+                compound += one
+        return [*out, compound] if compound else out

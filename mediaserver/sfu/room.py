@@ -46,10 +46,8 @@ from mediaserver.sfu.speakers import TOP, Speakers
 
 TICK_S = 0.01
 """How often due work is looked for while something is missing, waits, or is tried out."""
-CALM_TICK_S = 0.05
+CALM_TICK_S = 0.1
 """How often else: a wake-up costs more than most of what there is to do in it. Publishers get feedback as often."""
-RECORDED_TICK_S = 0.02
-"""How often a calm room that is recorded: what was recorded goes to the feed then, and dies with the process."""
 REVIEW_S = 0.1
 """How often layers, speakers and the recorded layer are looked at."""
 SOURCES: dict[str, Kind] = {"mic": "audio", "cam": "video", "screen": "video", "screen_audio": "audio"}
@@ -389,6 +387,8 @@ class Room:
         if self._plane.gap:
             self._plane.gap = False
             self._hurry(now)
+            for receiver in self._ports.values():
+                self._look_soon(receiver, now)  # it may have to wait longer for what is repaired
             self._outbox.packets += [(transport_id, bytearray(data), True) for data in self._reports.urgent(port, now)]
 
     def receive_rtcp(self, transport_id: str, packet: bytes | bytearray, now: float) -> None:
@@ -414,6 +414,8 @@ class Room:
             for block in getattr(report, "blocks", ()):
                 if (downlink := by_ssrc.get(block.ssrc)) is not None:
                     downlink.receiver_report(block, now)
+                    if downlink.fraction_lost:
+                        self._look_soon(port, now)
                     self._bandwidth.report(port, downlink.fraction_lost, downlink.rtt_s, now)
             if isinstance(report, rtcp.SenderReport):
                 self._sender_report(port, report, now)
@@ -434,6 +436,7 @@ class Room:
                 self._hurry(now)
             return
         resend = downlink.answer_nack(report.sequence_numbers, now)
+        self._look_soon(port, now)
         self._outbox.packets += [(port.transport_id, copy, False) for copy in resend]
 
     def _sender_report(self, port: Port, report: rtcp.SenderReport, now: float) -> None:
@@ -465,8 +468,7 @@ class Room:
             self._review(now)
         self._released += self._bandwidth.tick(now)
         restless = restless or self._bandwidth.restless or not self._content()
-        calm_s = RECORDED_TICK_S if self._tap.on else CALM_TICK_S
-        self._tick_at = now + (TICK_S if restless else calm_s) if self._agenda else None
+        self._tick_at = now + (TICK_S if restless else CALM_TICK_S) if self._agenda else None
 
     def _content(self) -> bool:
         """No publisher has to be asked for anything."""
@@ -477,6 +479,11 @@ class Room:
         if self._tick_at is not None:
             self._tick_at = min(self._tick_at, now + TICK_S)
 
+    def _look_soon(self, port: Port, now: float) -> None:
+        """Something is lost on the way to a receiver."""
+        if port.downlinks and port.up and port.link.look_soon(now):
+            self._agenda.wait(port, min(port.link.next_look_at, port.next_report_at))
+
     def _repair(self, port: Port, now: float) -> None:
         """Repeat unasked what is worth it, and tell how long to wait for repair."""
         if port.link.generous:
@@ -486,6 +493,8 @@ class Room:
             return
         port.link.look(sum(downlink.packets for downlink in port.downlinks.values()), now)
         for downlink in port.downlinks.values():
+            if downlink.held_back:
+                port.link.look_soon(now)
             if (delay_ms := downlink.playout_delay(now)) is not None:
                 self._outbox.events.append(PlayoutDelay(port.peer_id, downlink.consumer_id, delay_ms))
 

@@ -85,8 +85,12 @@ class Client:
 
     def observe(self, now: float) -> Presence:
         """Look for signs of life."""
-        checks = [t.ice.last_check_s for t in self.transports.values() if t.ice.last_check_s is not None]
-        self._liveness.last_stun_s = max(checks, default=None)
+        last: float | None = None
+        for transport in self.transports.values():
+            checked = transport.ice.last_check_s
+            if checked is not None and (last is None or checked > last):
+                last = checked
+        self._liveness.last_stun_s = last
         self.presence = self._liveness.presence(now)
         return self.presence
 

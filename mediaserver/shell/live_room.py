@@ -30,6 +30,10 @@ from storage.access import EventOrder, Right, RoomOrder, RoomToken
 from storage.turn import IceServer
 
 LIVENESS_EVERY_S: Final = 0.5
+FEED_EVERY_S: Final = 0.02
+"""So often what was recorded goes to the feed: it dies with the process."""
+REPORTS_WITHIN_S: Final = 0.03
+"""Reports that came together with media wait no longer than this: a loss may be told there."""
 _RIGHT_FOR: Final[dict[events.Direction, Right]] = {"send": "publish", "recv": "subscribe"}
 SHOWN_WIDTH, SHOWN_HEIGHT = 1280, 720
 Publish = Callable[[str, dict[str, Any]], None]
@@ -64,7 +68,7 @@ class LiveRoom:
         """Transports whose consent has run out."""
         self._tracks = RoomFeed(feed, self.reference, self._room, int((utc - now) * 1e6))
         self._timer: asyncio.TimerHandle | None = None
-        self._timer_at = 0.0
+        self._timer_at = self._fed_at = 0.0
         self._flush = self.flush
         self._reports: list[tuple[str, bytes, float]] = []
         self._liveness = asyncio.get_running_loop().call_later(LIVENESS_EVERY_S, self._look_after)
@@ -280,6 +284,9 @@ class LiveRoom:
             self._room.receive_rtp(transport_id, data, now)
         elif rtcp.can_wait(data):
             self._reports.append((transport_id, data, now))
+            if now - self._reports[0][2] >= REPORTS_WITHIN_S:
+                self._hub.touched.add(self._flush)
+                self._take_reports()
         else:
             self._hub.touched.add(self._flush)
             self._room.receive_rtcp(transport_id, data, now)
@@ -431,8 +438,15 @@ class LiveRoom:
             self._hub.port.send_media(packets)
         for event in self._room.drain_events():
             self._handle(event)
+        self._arm()
+
+    def _arm(self) -> None:
         deadline = self._room.next_deadline()
-        if deadline is not None and (self._timer is None or deadline < self._timer_at):
+        if deadline is None:
+            return
+        if self.recording["state"] == "on":
+            deadline = min(deadline, self._fed_at + FEED_EVERY_S)
+        if self._timer is None or deadline < self._timer_at:
             if self._timer is not None:
                 self._timer.cancel()
             delay = max(0.0, deadline - time.monotonic())
@@ -443,10 +457,13 @@ class LiveRoom:
         return numbers is None or is_rtcp or numbers.apply(packet)
 
     def _on_timer(self) -> None:
-        self._timer = None
-        self._hub.port.take_feedback()
-        self._take_reports()
-        self._room.handle_timer(time.monotonic())
+        self._timer, now = None, time.monotonic()
+        deadline = self._room.next_deadline()
+        self._fed_at = now
+        if deadline is None or now >= deadline:
+            self._hub.port.take_feedback()
+            self._take_reports()
+            self._room.handle_timer(now)
         self.flush()
         self._feed.look()
 

@@ -27,6 +27,7 @@ log = structlog.get_logger(__name__)
 MAX_BATCH: Final = 64
 """Datagrams read before the event loop gets its turn."""
 MAX_DATAGRAM_BYTES: Final = MAX_PACKET_BYTES
+FEEDBACK_S: Final = 0.02
 SOCKET_BUFFER_BYTES: Final = 4 << 20
 MAX_TCP_CONNECTIONS: Final = 200
 TCP_FIRST_FRAME_WITHIN_S: Final = 30.0
@@ -115,6 +116,7 @@ class MediaPort:
         self._owners: dict[Path, tuple[Srtp | None, Any]] = {}
         self._routes: dict[str, tuple[Path, Srtp]] = {}
         self._gso = True
+        self._looked_at = 0.0
         self._in, self._out = Buffer(MAX_BATCH * MAX_DATAGRAM_BYTES), Buffer(OUT_BYTES)
         offsets = range(0, MAX_BATCH * MAX_DATAGRAM_BYTES, MAX_DATAGRAM_BYTES)
         self._slots = [self._in.view[at : at + MAX_DATAGRAM_BYTES] for at in offsets]
@@ -168,11 +170,16 @@ class MediaPort:
     def _drain(self) -> None:
         assert self._udp is not None
         self._read(self._udp)
+        now = time.monotonic()
+        if now - self._looked_at >= FEEDBACK_S:
+            self._looked_at = now
+            self.take_feedback()
         self._host.batch_end()
 
     def take_feedback(self) -> None:
         """Handle the transport-wide feedback and receiver reports that came since the last call; the owner calls
-        this at each tick. Ten a second of each receiver would else wake the process more often than media does."""
+        this at each tick, and media brings it about every FEEDBACK_S. Ten a second of each receiver would else wake the
+        process more often than media does."""
         if self._feedback is not None:
             self._read_feedback(self._feedback)
 

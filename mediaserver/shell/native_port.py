@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import socket
-import time
 from collections.abc import Callable
 from typing import Any, Final, Literal
 
@@ -32,6 +31,9 @@ _OTHER: Final = 0
 _RTP: Final = 1
 _RTCP: Final = 2
 """Kinds of datagram in `native.receive`'s answer."""
+_Left = tuple[list[Any], list[Outgoing], list[Callable[[], None]], list[Any], list[Any]]
+"""Of one call of `native.relay`: datagrams for Python, packets without a route, what is to be called, what receivers are
+to be told before, reports that could wait so far."""
 
 
 class PlaneMissing(Exception):
@@ -96,42 +98,48 @@ class NativePort(MediaPort):
         """Waits for the event loop: until `seconds` have passed, or there is something for Python to do. True when that
         is at another file."""
         assert self._udp is not None
+        second = -1 if self._feedback is None else self._feedback.fileno()
         try:
-            passed = self._native.relay(poll, seconds, self._udp.fileno(), self._gso, self._table, self._native_routes)
+            ready, *passed = self._native.relay(
+                poll, seconds, self._udp.fileno(), self._gso, self._table, self._native_routes, second
+            )
         except Exception:  # a fault of ours must not end the event loop
             log.exception("relay")
             self._no_relay()
             return True
-        left, rest, wake = self._account(passed[1:])
-        if left or rest or wake:
-            asyncio.get_running_loop().call_soon(self._go_on, left, rest, wake)
-        return bool(passed[0])
+        left = self._account(passed)
+        if any(left):
+            asyncio.get_running_loop().call_soon(self._go_on, left)
+        return bool(ready)
 
-    def _account(self, passed: Any) -> tuple[list[Any], list[Outgoing], list[Callable[[], None]]]:
-        received, sent, dropped, error, left, rest, wake = passed
+    def _account(self, passed: list[Any]) -> _Left:
+        received, sent, dropped, error, *left = passed
         self.counters["received"] += received
         self.counters["sent"] += sent + dropped
         self.counters["send_dropped"] += dropped
         if error:
             self._no_gso(error)
-        return left, rest, wake
+        return left[0], left[1], left[2], left[3], left[4]
 
-    def _go_on(self, left: list[Any], rest: list[Outgoing], wake: list[Callable[[], None]]) -> None:
+    def _go_on(self, passed: _Left) -> None:
         """What the compiled plane has left."""
-        self._take_over(left, rest, wake)
+        self._take_over(passed)
         self._host.batch_end()
 
-    def _take_over(self, left: list[Any], rest: list[Outgoing], wake: list[Callable[[], None]]) -> None:
+    def _take_over(self, passed: _Left) -> None:
+        left, rest, wake, told, reports = passed
+        for receiver, one in told:
+            receiver.told(*one)
+        self._hand_on(reports)
         if rest:
             super().send_media(rest)
-        for flush in wake:
+        for flush in dict.fromkeys(wake):
             flush()
-        if left:
-            self._hand_on(left)
+        self._hand_on(left)
 
     def _read(self, udp: socket.socket) -> None:
-        passed = self._native.pass_on(udp.fileno(), self._gso, self._table, self._native_routes)
-        self._take_over(*self._account(passed[1:]))
+        _, *passed = self._native.pass_on(udp.fileno(), self._gso, self._table, self._native_routes)
+        self._take_over(self._account(passed))
 
     def _read_feedback(self, udp: socket.socket) -> None:
         try:
@@ -140,22 +148,20 @@ class NativePort(MediaPort):
             log.debug("udp_receive", error=error.errno)
             return
         self.counters["received"] += len(told) + len(left)
-        now = time.monotonic()
-        for (receiver, count, summary), age_s in told:
-            receiver.told(count, summary, now - age_s)
+        for receiver, one in told:
+            receiver.told(*one)
         self._hand_on(left)
 
     def _hand_on(self, came: list[Any]) -> None:
-        now = time.monotonic()
         host = self._host
         media = host.media
-        for owner, path, kind, data, age_s in came:
+        for owner, path, kind, data, came_at in came:
             if kind == _RTP:
-                media(owner, data, False, now)
+                media(owner, data, False, came_at)
             elif kind == _OTHER:
                 host.other(data, path, path)
             else:
-                media(owner, data if kind == _RTCP else None, kind == _RTCP, now - age_s)
+                media(owner, data if kind == _RTCP else None, kind == _RTCP, came_at)
 
     def send_media(self, packets: list[Outgoing]) -> None:
         """As the base class says, in one call for all transports."""

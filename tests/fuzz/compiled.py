@@ -191,7 +191,8 @@ def take_told(module: Any, chance: random.Random) -> bytes:
         told = module.take_told(lane, data, 2.1 + number / 10)
         if told is not None:
             assert rtcp.parse(data)[1] and data[1] == 205
-            told[0].told(*told[1:], 2.1 + number / 10)
+            for receiver, one in told:
+                receiver.told(*one)
         room.handle_timer(2.1 + number / 10)
     room.stats(9.0)
     return said

@@ -73,7 +73,8 @@ class Bandwidth:
         receiver = self.receivers.get(port.transport_id)
         if receiver is None:
             return
-        receiver.told(feedback.count, receiver.meter.take(feedback), now)
+        for told in receiver.meter.take(feedback, now):
+            receiver.told(*told)
         if receiver.fell:
             self._allocate(receiver, now)
 

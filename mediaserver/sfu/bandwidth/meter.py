@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """What one receiver's packets and its feedback amount to: the bookkeeping for each packet, and one summary for each
-feedback. The estimate (sender.py) is made of summaries only.
+feedback, or for a few that say nothing new. The estimate (sender.py) is made of summaries only.
 
 `Meter` is the reference; the compiled plane has one that does the same in C (native/meter.c), which `use` puts here.
 """
@@ -13,12 +13,20 @@ from typing import Any, Protocol
 from mediaserver.rtp.transport_feedback import TransportFeedback
 from mediaserver.sfu.bandwidth.delay import DelayDetector, Usage
 from mediaserver.sfu.bandwidth.history import SendHistory
+from mediaserver.sfu.bandwidth.loss import OBSERVATION_S
 from mediaserver.sfu.bandwidth.rates import ArrivedRate
 
-Summary = tuple[int, int, int, int, float | None, bool, Usage, list[tuple[float, int]]]
-"""Of one feedback: packets received, lost, bytes reported, the newest number reported and when it was sent (0 and None
-when it told nothing new), whether an outage showed (see history.Outcome), what the delay says of the link, and
-(arrival, bytes) of each received packet of the running probe."""
+QUIET_S = OBSERVATION_S
+"""Quiet feedback is summed up until so much of the sending is told of."""
+QUEUE_MS = 40.0
+"""With more than this waiting in the link no feedback is quiet, and no probe is sent."""
+
+Summary = tuple[int, int, int, int, float | None, bool, Usage, list[tuple[float, int]], int]
+"""Packets received, lost, bytes reported, the newest number reported and when it was sent (0 and None when it told
+nothing new), whether an outage showed (see history.Outcome), what the delay says of the link, (arrival, bytes) of each
+received packet of the running probe, and of how many feedbacks this is the sum."""
+Told = tuple[int, Summary, float]
+"""Number of the (last) feedback, its summary, and when it came."""
 
 
 class Metering(Protocol):
@@ -30,6 +38,8 @@ class Metering(Protocol):
     """Number of the probe that packets leaving now belong to, 0 for none; set by the owner."""
     awaited: int
     """Number of the probe that waits for its result, 0 for none; set by the owner."""
+    calm: bool
+    """Nothing is doubtful about the link: feedback that says nothing new may be summed up; set by the owner."""
 
     @property
     def sent_bytes(self) -> int:
@@ -46,8 +56,13 @@ class Metering(Protocol):
     def sent(self, size: int, now: float) -> int:
         """A packet leaves: the 16-bit number to write into it."""
 
-    def take(self, feedback: TransportFeedback) -> Summary:
-        """One feedback."""
+    def take(self, feedback: TransportFeedback, now: float) -> list[Told]:
+        """One feedback: what the owner is to be told. It is quiet when it follows the one before, and shows packets
+        that came, no loss, no outage, an even delay and nothing of a probe. While the link is calm such feedback is
+        told as one sum once it tells of QUIET_S, and at the latest before the next that is not quiet."""
+
+    def settle(self) -> list[Told]:
+        """What was summed up so far: to be told before it is judged what the receiver says."""
 
     def arrived_bps(self) -> float | None:
         """Rate that arrived lately; None while too little is known."""
@@ -65,6 +80,10 @@ class Meter(SendHistory):
     def __init__(self) -> None:
         super().__init__()
         self.awaited = 0
+        self.calm = False
+        self._count: int | None = None
+        self._told_sent_s = 0.0
+        self._pending: Told | None = None
         self.restart()
 
     def restart(self) -> None:
@@ -77,8 +96,34 @@ class Meter(SendHistory):
         """As Metering says."""
         return self._delay.trendline.queue_ms
 
-    def take(self, feedback: TransportFeedback) -> Summary:
+    def take(self, feedback: TransportFeedback, now: float) -> list[Told]:
         """As Metering says."""
+        follows = self._count is not None and feedback.count == (self._count + 1) & 0xFF
+        self._count = feedback.count
+        summary = self._sum_up(feedback)
+        received, lost, size, number, sent, outage, usage, _, _ = summary
+        even = usage is Usage.NORMAL and self.queue_ms <= QUEUE_MS
+        if not (self.calm and follows and even and received and not (lost or outage or self.awaited)):
+            if sent is not None:
+                self._told_sent_s = sent
+            return [*self.settle(), (feedback.count, summary, now)]
+        assert sent is not None, "something was received"
+        before = None if self._pending is None else self._pending[1]
+        if before is not None:
+            summary = (before[0] + received, 0, before[2] + size, number, sent, False, usage, [], before[8] + 1)
+        self._pending = feedback.count, summary, now
+        return [] if sent - self._told_sent_s < QUIET_S else self.settle()
+
+    def settle(self) -> list[Told]:
+        """As Metering says."""
+        pending, self._pending = self._pending, None
+        if pending is None:
+            return []
+        if (sent := pending[1][4]) is not None and sent > self._told_sent_s:
+            self._told_sent_s = sent
+        return [pending]
+
+    def _sum_up(self, feedback: TransportFeedback) -> Summary:
         probe = self.awaited
         outcome = self.match(feedback)
         probed: list[tuple[float, int]] = []
@@ -97,6 +142,7 @@ class Meter(SendHistory):
             outcome.outage,
             usage,
             probed,
+            1,
         )
 
     def arrived_bps(self) -> float | None:
@@ -122,5 +168,5 @@ def use(module: Any | None) -> None:
     if module is None:
         _make = Meter
     else:
-        module.bind_meter(Usage.NORMAL, Usage.OVER, Usage.UNDER)
+        module.bind_meter(Usage.NORMAL, Usage.OVER, Usage.UNDER, QUIET_S, QUEUE_MS)
         _make = module.Meter

@@ -13,7 +13,7 @@ from mediaserver.rtp.transport_feedback import TransportFeedback
 from mediaserver.sfu.bandwidth import meter
 from mediaserver.sfu.bandwidth.delay import Usage
 from mediaserver.sfu.bandwidth.loss import LossModel
-from mediaserver.sfu.bandwidth.meter import Summary
+from mediaserver.sfu.bandwidth.meter import QUEUE_MS, Summary
 from mediaserver.sfu.bandwidth.probing import Prober
 from mediaserver.sfu.bandwidth.rates import FLOOR_BPS, Aimd
 from mediaserver.sfu.bandwidth.reported import ReportedRate
@@ -32,8 +32,6 @@ LIMIT_REMEMBERED_S = 30.0
 LIMITED_S = 3.0
 UNTRIED_LOSS = 0.1
 """More than this in receiver reports may be a limit."""
-QUEUE_MS = 40.0
-"""With more than this waiting in the link no probe is sent."""
 
 
 class Sender:
@@ -69,15 +67,17 @@ class Sender:
 
     def feedback(self, feedback: TransportFeedback, now: float) -> None:
         """What the receiver tells of transport-wide numbers."""
-        self.told(feedback.count, self.meter.take(feedback), now)
+        for told in self.meter.take(feedback, now):
+            self.told(*told)
 
     def told(self, count: int, summary: Summary, now: float) -> bool:
-        """What the meter made of a feedback; `count` is the feedback's number. True when the estimate has fallen."""
-        received, lost, size, newest_number, newest_sent, outage, usage, probed = summary
-        in_order = self._count is not None and count == (self._count + 1) & 0xFF
+        """What the meter made of feedback; `count` is the last one's number. True when the estimate has fallen."""
+        received, lost, size, newest_number, newest_sent, outage, usage, probed, feedbacks = summary
+        in_order = self._count is not None and count == (self._count + feedbacks) & 0xFF
         self.feedback_lost += not in_order and self._count is not None
         self._count = count
-        self.feedbacks += 1
+        self.feedbacks += feedbacks
+        self.meter.calm = False
         returned, first = self._silence_at is not None, self._feedback_at is None
         self._feedback_at, self._silence_at, self.due_at = now, None, now
         if newest_sent is None:
@@ -98,6 +98,7 @@ class Sender:
         self._mark_probe()
         if not (first or returned or self.short):
             self.due_at = self._next_due(now)
+            self.meter.calm = usage is Usage.NORMAL and not self.limited(now)
         return first or min(self._aimd.rate_bps, self._loss.cap_bps) < before
 
     def _control(self, usage: Usage, newest_number: int, now: float) -> None:
@@ -153,6 +154,7 @@ class Sender:
         self._wanted_bps = bps
         if self.short:
             self.due_at = -math.inf
+            self.meter.calm = False
 
     def tick(self, now: float) -> int:
         """To be called every 10 ms or so: bytes of padding to send now."""
@@ -184,11 +186,14 @@ class Sender:
         unanswered = self.meter.unanswered_s  # before that nothing was sent: an idle link is no lost one
         if self._feedback_at is None or unanswered is None or now - unanswered < FEEDBACK_LOST_S:
             return
+        for told in self.meter.settle():
+            self.told(*told)  # of before
         if self._silence_at is None:
             self._before_silence = self._aimd.rate_bps
         elif now - self._silence_at < FEEDBACK_LOST_S:
             return
         self._silence_at = now
+        self.meter.calm = False
         rate = self._aimd.rate_bps
         self._aimd.set_rate(min(rate, max(SILENCE_FLOOR_BPS, rate * SILENCE_FACTOR)))
         self._limited_at = now

@@ -6,6 +6,7 @@ from __future__ import annotations
 import asyncio
 import errno
 import socket
+import time
 from collections.abc import AsyncIterator
 from types import SimpleNamespace
 from typing import Any
@@ -253,14 +254,36 @@ async def test_feedback_and_receiver_reports_wait_for_the_tick_and_wake_nobody(f
     feedback = bytearray(b"\x8f\xcd\x00\x05" + bytes(20))
     receiver = bytearray(b"\x82\xc9\x00\x0d" + bytes(52))
     compound = receiver + nack
-    for data in (feedback, padded, receiver, compound, nack):
+    for data in (feedback, padded, receiver):
+        far.socket.send(far.tx.protect_rtcp(bytes(data)))
+    sent_at = time.monotonic()
+    await asyncio.sleep(0.03)
+    assert not far.came
+    far.port.take_feedback()
+    assert far.came == [("owner", bytes(data), True) for data in (feedback, padded, receiver)]
+    assert max(far.times) <= sent_at + 0.01, "they count from when the kernel took them"
+    far.came.clear()
+    for data in (compound, nack):
         far.socket.send(far.tx.protect_rtcp(bytes(data)))
     await until(lambda: len(far.came) == 2)
     assert far.came == [("owner", bytes(compound), True), ("owner", bytes(nack), True)], "these ask for something"
-    await asyncio.sleep(0.03)
-    far.port.take_feedback()
-    assert far.came[2:] == [("owner", bytes(data), True) for data in (feedback, padded, receiver)]
-    assert max(far.times[2:]) <= far.times[1] + 0.01, "they count from when the kernel took them"
+
+
+async def test_media_brings_the_feedback_that_has_come_meanwhile(plane: str) -> None:
+    far = Far(plane, "gcm")
+    await far.port.open("127.0.0.1", 0)
+    assert far.port._udp is not None
+    far.socket.connect(far.port._udp.getsockname())
+    far.port.assign(far.path, "owner", far.srtp)
+    feedback = bytearray(b"\x8f\xcd\x00\x05" + bytes(20))
+    for number in range(2):
+        far.socket.send(far.tx.protect_rtcp(bytes(feedback)))
+        far.socket.send(far.tx.protect(bytes(packet(number))))
+        await until(lambda number=number: len(far.came) == 2 * number + 2)  # type: ignore[misc]
+        far.port._looked_at = 0.0
+    assert sorted(is_rtcp for _, _, is_rtcp in far.came) == [False, False, True, True]
+    await far.port.close()
+    far.socket.close()
 
 
 async def test_a_port_that_another_server_has_is_refused(far: Far) -> None:

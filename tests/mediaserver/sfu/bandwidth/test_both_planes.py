@@ -61,6 +61,8 @@ STEP = st.one_of(
     st.tuples(st.just("probe"), st.integers(0, 3), st.just(0), st.just(0.0)),
     st.tuples(st.just("pause"), st.just(0), st.just(0), st.floats(0, 2.5)),
     st.tuples(st.just("restart"), st.just(0), st.just(0), st.just(0.0)),
+    st.tuples(st.just("calm"), st.integers(0, 1), st.just(0), st.just(0.0)),
+    st.tuples(st.just("settle"), st.just(0), st.just(0), st.just(0.0)),
     st.tuples(
         st.just("feedback"),
         st.integers(-60, 20),
@@ -77,7 +79,7 @@ def test_any_history_gives_the_same_summaries(
 ) -> None:
     ours, theirs = both(compiled)
     ours.next_number = theirs.next_number = first
-    now, ticks = 1000.0, clock
+    now, ticks, told = 1000.0, clock, 250
     for kind, count, size, gap in steps:
         if kind == "send":
             for _ in range(count):
@@ -90,14 +92,19 @@ def test_any_history_gives_the_same_summaries(
         elif kind == "restart":
             ours.restart()
             theirs.restart()
+        elif kind == "calm":
+            ours.calm = theirs.calm = bool(count)
+        elif kind == "settle":
+            assert ours.settle() == theirs.settle()
         else:
             arrivals: list[int | None] = []
             for delta in size:
                 ticks += delta or 0
                 arrivals.append(None if delta is None else ticks % WRAP_TICKS)
-            report = TransportFeedback(1, 2, ours.next_number + count & 0xFFFF, 0, tuple(arrivals))
+            told = (told + (count != 7)) & 0xFF
+            report = TransportFeedback(1, 2, ours.next_number + count & 0xFFFF, told, tuple(arrivals))
             ours.awaited = theirs.awaited = gap
-            assert ours.take(report) == theirs.take(report)
+            assert ours.take(report, now) == theirs.take(report, now)
         assert state(ours) == state(theirs)
 
 
@@ -148,8 +155,9 @@ def test_feedback_that_goes_from_the_datagram_to_the_estimate_is_taken_the_same(
             if told is None:
                 room.receive_rtcp("t", data, now)
             else:
-                assert told[0] is receiver
-                receiver.told(told[1], told[2], now)
+                for one, news in told:
+                    assert one is receiver
+                    receiver.told(*news)
             room.handle_timer(now)
             seen.append((state(receiver.meter), receiver.stats(now), port.limit.refused, room.malformed_rtcp))
         results.append((seen, port.dropped, room.drain_packets()))
@@ -164,7 +172,7 @@ def test_feedback_alone_goes_the_short_way_and_nothing_else_does(compiled: Any) 
         room.add_transport(name, "b", direction, now=1.0)  # type: ignore[arg-type]
         room.transport_up(name, 1.0)
     good, lane = _feedback(0, [True] * 9), room.lane_of("t")
-    assert compiled.take_told(lane, good, 2.0)[0] is room._bandwidth.receivers["t"]
+    assert compiled.take_told(lane, good, 2.0)[0][0] is room._bandwidth.receivers["t"]
     assert compiled.take_told(room.lane_of("s"), good, 2.0) is None, "a publisher's"
     for other in (good + good, good[:-4], rtcp.build_pli(1, 2), b"", b"\x8f\xcd", b"\xaf" + good[1:-1] + b"\0"):
         assert compiled.take_told(lane, other, 2.0) is None
@@ -176,7 +184,7 @@ def test_numbers_that_were_overwritten_are_unknown_to_both(compiled: Any) -> Non
     for one in both(compiled):
         for index in range(SLOTS + 5):
             one.sent(100, index * 0.001)
-        received, lost, size, *_ = one.take(TransportFeedback(1, 2, 1, 0, (1,) * 6))
+        [(_, (received, lost, size, *_), _)] = one.take(TransportFeedback(1, 2, 1, 0, (1,) * 6), 9.0)
         assert (received, lost, size) == (1, 0, 100)
 
 
@@ -309,12 +317,12 @@ def test_the_compiled_bookkeeping_refuses_what_it_does_not_know(compiled: Any) -
     good = TransportFeedback(1, 2, 1, 0, (1,))
     for bad in (object(), TransportFeedback(1, 2, 1, 0, [1]), TransportFeedback(1, 2, 1, 0, ("x",))):  # type: ignore[arg-type]
         with pytest.raises((TypeError, AttributeError)):
-            made.take(bad)
+            made.take(bad, 1.0)
     with pytest.raises(ValueError):
         made.sent(1 << 20, 1.0)
     made.sent(100, 1.0)
     with pytest.raises(ValueError):
-        made.take(TransportFeedback(1, 2, 1, 0, (1 << 60,)))
+        made.take(TransportFeedback(1, 2, 1, 0, (1 << 60,)), 1.0)
     with pytest.raises(TypeError):
         made.take()
     with pytest.raises(TypeError):
@@ -331,4 +339,4 @@ def test_the_compiled_bookkeeping_refuses_what_it_does_not_know(compiled: Any) -
         compiled.outgoing([1], {}, 1.0)
     with pytest.raises((TypeError, AttributeError)):
         compiled.bind_outgoing(dict, dict, 0.02)
-    assert made.take(good)[6] is Usage.NORMAL
+    assert made.take(good, 1.0)[0][1][6] is Usage.NORMAL

@@ -8,15 +8,13 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from mediaserver.rtp import packet as rtp
 from mediaserver.rtp import rtcp
 from mediaserver.rtp.transport_feedback import TransportFeedback
 from mediaserver.sfu.bandwidth.receiver import REST_S, Receiver
 from mediaserver.sfu.bandwidth.sender import FEEDBACK_LOST_S
 from mediaserver.sfu.bandwidth.view import Tile, View
-from mediaserver.sfu.room import CALM_TICK_S, RECORDED_TICK_S, TICK_S, Room
+from mediaserver.sfu.room import CALM_TICK_S, TICK_S, Room
 from tests.mediaserver.sfu.test_relay import begun, ordinary
-from tests.sim.call import vp8_payload
 
 
 @dataclass
@@ -78,20 +76,6 @@ def test_a_calm_room_ticks_seldom_and_leaves_its_receivers_alone(calm: Calm) -> 
     calm.run(4)
     assert 4 / CALM_TICK_S * 0.8 <= len(calm.ticks) <= 4 / CALM_TICK_S + 1
     assert 1 <= len(calm.allocated) <= 4 / REST_S + 1
-
-
-def test_what_is_recorded_does_not_wait_as_long(calm: Calm) -> None:
-    calm.room.record(True, calm.now)
-    calm.run(0.1)  # a track begins by asking for a key frame
-    calm._number += 1
-    number = calm._number
-    key = rtp.build(payload_type=96, sequence_number=number, timestamp=number, ssrc=1111,
-                    payload=vp8_payload(number, key=True))  # fmt: skip
-    calm.room.receive_rtp("a-send", bytes(key), calm.now)
-    calm.run(1)
-    calm.ticks.clear()
-    calm.run(1)
-    assert 1 / RECORDED_TICK_S * 0.8 <= len(calm.ticks) <= 1 / RECORDED_TICK_S + 1
 
 
 def test_whatever_speaks_against_it_is_looked_at_by_the_next_review(calm: Calm) -> None:
