@@ -238,28 +238,32 @@ static void forget(int count) {
     for (int i = 0; i < count; i++) Py_CLEAR(incoming[i].entry);
 }
 
-/* Reads a batch, and makes media of it plain: how many datagrams; -1 with an exception. The caller ends it by `forget`. */
+/* Makes media of a batch that was read plain: how many datagrams; -1 with an exception. The caller ends it by `forget`. The lock
+ * is not given away for a few: to come back to it costs as much as their cipher. */
+static int make_plain(int count, PyObject *table) {
+    if (count < 0) {
+        errno = -count;
+        return errno == EAGAIN || errno == EWOULDBLOCK ? 0 : (PyErr_SetFromErrno(PyExc_OSError), -1);
+    }
+    if (!look_up(table, count)) return forget(count), -1;
+    if (count <= FEW) return unprotect_batch(count), count;
+    busy = 1;
+    Py_BEGIN_ALLOW_THREADS;
+    unprotect_batch(count);
+    Py_END_ALLOW_THREADS;
+    busy = 0;
+    return count;
+}
+
+/* Reads a batch, as `make_plain` gives it. */
 static int read_plain(int fd, PyObject *table) {
-    int count, good;
+    int count;
     busy = 1;
     Py_BEGIN_ALLOW_THREADS;
     count = read_batch(fd);
     Py_END_ALLOW_THREADS;
     busy = 0;
-    if (count < 0) {
-        errno = -count;
-        return errno == EAGAIN || errno == EWOULDBLOCK ? 0 : (PyErr_SetFromErrno(PyExc_OSError), -1);
-    }
-    good = look_up(table, count);
-    if (good) {
-        busy = 1;
-        Py_BEGIN_ALLOW_THREADS;
-        unprotect_batch(count);
-        Py_END_ALLOW_THREADS;
-        busy = 0;
-    }
-    if (!good) forget(count);
-    return good ? count : -1;
+    return make_plain(count, table);
 }
 
 /* What of a datagram of the second socket is to be told goes to `told`, where it is feedback alone, else it goes to `left`.
@@ -511,9 +515,9 @@ static int take_batch(Pass *p, int count) {
     return good;
 }
 
-/* Reads and takes one batch; 0 with an exception. An ICMP answer to an earlier send is passed over: the socket is good. */
-static int take_some(Pass *p) {
-    int count = read_plain(p->fd, p->table);
+/* Takes a batch that was read, or what came of reading; 0 with an exception. An ICMP answer to an earlier send is passed over:
+ * the socket is good. */
+static int take_some(Pass *p, int count) {
     if (count < 0) return PyErr_ExceptionMatches(PyExc_OSError) ? (PyErr_Clear(), 1) : 0;
     p->received += count;
     int good = !count || take_batch(p, count);
@@ -569,7 +573,7 @@ static PyObject *pass_on(PyObject *self, PyObject *args) {
     Pass p = {0};
     (void)self;
     if (!PyArg_ParseTuple(args, "ipO!O!", &p.fd, &p.gso, &PyDict_Type, &p.table, &PyDict_Type, &p.routes) || !ready()) return NULL;
-    int good = begin_pass(&p) && take_some(&p);
+    int good = begin_pass(&p) && take_some(&p, read_plain(p.fd, p.table));
     return end_pass(&p, good, 0);
 }
 
@@ -606,11 +610,15 @@ static PyObject *relay(PyObject *self, PyObject *args) {
     double until = seconds_now() + seconds;
     good = begin_pass(&p);
     while (good && found == MEDIA && !something_left(&p)) {
+        int count = 0;
+        busy = 1;
         Py_BEGIN_ALLOW_THREADS;
         found = wait_for(poll, p.fd, until);
+        if (found == MEDIA) count = read_batch(p.fd);
         Py_END_ALLOW_THREADS;
+        busy = 0;
         if (found != MEDIA) break;
-        good = take_some(&p);
+        good = take_some(&p, make_plain(count, p.table));
         if (good && second >= 0 && seconds_now() - looked >= FEEDBACK_S) good = take_feedback(&p, second), looked = seconds_now();
     }
     return end_pass(&p, good, found == ELSE);
