@@ -314,6 +314,7 @@ static PyObject *meter_new(PyTypeObject *type, PyObject *args, PyObject *keyword
 }
 
 int meter_is_probing(PyObject *meter) { return ((Meter *)meter)->probing != 0; }
+int meter_is_calm(PyObject *meter) { return ((Meter *)meter)->calm; }
 
 unsigned meter_sent(PyObject *meter, long size, double now) {
     Meter *m = (Meter *)meter;

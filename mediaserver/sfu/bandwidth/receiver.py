@@ -40,8 +40,8 @@ def _kind(packet: bytearray) -> Kind:
 
 
 class Receiver:
-    """All times in monotonic seconds. `stirred` holds, by transport, those that the next tick has to look at, `awake` those
-    that the next review has to."""
+    """All times in monotonic seconds. `stirred` holds, by transport, those that the next tick has to look at, `awake`
+    those that the next review has to."""
 
     __slots__ = (
         "_allocator",
