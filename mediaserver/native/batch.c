@@ -641,7 +641,7 @@ static PyMethodDef methods[] = {
     {"read_received", (PyCFunction)(void (*)(void))read_received, METH_FASTCALL, "read_received(packet, id): see sfu/intake.py"},
     {"store_received", (PyCFunction)(void (*)(void))store_received, METH_FASTCALL, "store_received(...): see sfu/intake.py"},
     {"bind_allowance", bind_allowance, METH_O, "bind_allowance(BURST_S): what a full Allowance holds"},
-    {"bind_told", bind_told, METH_VARARGS, "bind_told(Lane, Port, Receiver): remember their slots"},
+    {"bind_told", bind_told, METH_VARARGS, "bind_told(classes ...): remember their slots"},
     {"take_told", (PyCFunction)(void (*)(void))take_told, METH_FASTCALL, "take_told(lane, packet, now): see native/told.c"},
     {"bind_meter", bind_meter, METH_VARARGS, "bind_meter(NORMAL, OVER, UNDER): what a Meter's summary says of the delay"},
     {"bind_outgoing", bind_outgoing, METH_VARARGS, "bind_outgoing(Receiver, Pacer, BURST_S): remember their slots"},

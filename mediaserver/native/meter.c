@@ -317,6 +317,7 @@ static PyObject *meter_new(PyTypeObject *type, PyObject *args, PyObject *keyword
 void meter_ahead(PyObject *meter) { __builtin_prefetch(&((Meter *)meter)->packets[((Meter *)meter)->next_number & MASK], 1); }
 
 int meter_is_probing(PyObject *meter) { return ((Meter *)meter)->probing != 0; }
+int meter_is_calm(PyObject *meter) { return ((Meter *)meter)->calm; }
 
 unsigned meter_sent(PyObject *meter, long size, double now) {
     Meter *m = (Meter *)meter;

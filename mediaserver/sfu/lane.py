@@ -7,12 +7,15 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from mediaserver.rtp.rtcp import SenderReport
 from mediaserver.sfu import activity, speakers
 from mediaserver.sfu.bandwidth.receiver import Receiver
+from mediaserver.sfu.downlink import Downlink
 from mediaserver.sfu.nack import NackGenerator
 from mediaserver.sfu.outbox import Outbox, Outgoing
 from mediaserver.sfu.plane import Plane
 from mediaserver.sfu.ports import Port, Producer
+from mediaserver.sfu.span import Span
 from mediaserver.sfu.tap import Tap
 from mediaserver.sfu.uplink import Uplink
 
@@ -57,5 +60,5 @@ def use(module: Any | None) -> None:
             speakers.FALL_DB_PER_S,
             speakers.TAKES_PLACE_DB,
         )
-        module.bind_told(Lane, Port, Receiver)
+        module.bind_told(Lane, Port, Receiver, Downlink, Span, Uplink, SenderReport)
         forward = module.forward_received

@@ -40,13 +40,13 @@ class Layers:
 
     def attach(self, producer: Producer, downlink: Downlink, now: float) -> None:
         """The receiver can be sent to."""
-        downlink.waiting = False
+        downlink.waiting, producer.needed = False, None
         downlink.since, downlink.stalls = now, 0
         self._aim(producer, downlink, now)
 
     def detach(self, producer: Producer, downlink: Downlink) -> None:
         """The receiver cannot be sent to, or has gone."""
-        downlink.waiting = True
+        downlink.waiting, producer.needed = True, None
         self._stop(producer, downlink)
 
     def set_target(
@@ -60,6 +60,7 @@ class Layers:
         """Let a receiver have at most this (spatial, temporal) layer, or nothing. Less is obeyed at once in time and
         at the next key frame in space; more at the next frame where that can begin."""
         before, downlink.target, downlink.reason = downlink.target, target, reason
+        producer.needed = None
         if target is None:
             self._stop(producer, downlink)
         else:

@@ -86,6 +86,8 @@ class Producer:
     """The layer whose recorded epoch is open."""
     tap_first: int = 0
     """Extended number of the packet that began the recorded epoch; 0 for a stream of one layer."""
+    needed: int | None = None
+    """The highest layer that any receiver may have, -1 for none; None: look anew."""
     reviewed: tuple[object, ...] = ()
     """What of its layers was seen at the last look at all its receivers;"""
     look_at: float = 0.0

@@ -43,8 +43,8 @@ DOUBTED_LOOKS: Final = 2
 
 
 class Link:
-    """What is known of the way to one receiver, over all its streams. The room looks at it every LOOK_S, more seldom while
-    nothing is lost, and asks for early copies only while it is `generous`: a good link costs nothing."""
+    """What is known of the way to one receiver, over all its streams. The room looks at it every LOOK_S, more seldom
+    while nothing is lost, and asks for early copies only while it is `generous`: a good link costs nothing."""
 
     def __init__(self) -> None:
         self.next_look_at = 0.0

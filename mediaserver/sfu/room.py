@@ -413,10 +413,7 @@ class Room:
                 by_ssrc = {downlink.ssrc: downlink for downlink in port.downlinks.values()}
             for block in getattr(report, "blocks", ()):
                 if (downlink := by_ssrc.get(block.ssrc)) is not None:
-                    downlink.receiver_report(block, now)
-                    if downlink.fraction_lost:
-                        self._look_soon(port, now)
-                    self._bandwidth.report(port, downlink.fraction_lost, downlink.rtt_s, now)
+                    self._reported(port, downlink, block, now)
             if isinstance(report, rtcp.SenderReport):
                 self._sender_report(port, report, now)
             elif isinstance(report, rtcp.Remb):
@@ -424,6 +421,12 @@ class Room:
             elif isinstance(report, rtcp.Nack | rtcp.KeyframeRequest):
                 self._feedback(port, by_ssrc.get(report.media_ssrc), report, now)
             # A BYE is passed over: closing is signalled, and it alone must not end a recorded track.
+
+    def _reported(self, port: Port, downlink: Downlink, block: rtcp.ReportBlock, now: float) -> None:
+        downlink.receiver_report(block, now)
+        if downlink.fraction_lost:
+            self._look_soon(port, now)
+        self._bandwidth.report(port, downlink.fraction_lost, downlink.rtt_s, now)
 
     def _feedback(
         self, port: Port, downlink: Downlink | None, report: rtcp.Nack | rtcp.KeyframeRequest, now: float

@@ -179,6 +179,8 @@ def _only_repeats(data: bytes, credentials: Credentials) -> bool:
     """An authentic check of these credentials that says nothing but what each check of the way in use says, from its
     shape alone: what is shaped otherwise is read as a whole. Most checks are such, several a second of each page."""
     body_bytes, end = len(data) - _MIN_STUN_BYTES, len(data) - _INTEGRITY_BYTES - _FINGERPRINT_BYTES
+    if not _INTEGRITY_BYTES + _FINGERPRINT_BYTES <= body_bytes <= 0xFFFF:
+        return False
     if data[:8] != _BINDING_REQUEST + body_bytes.to_bytes(2) + _COOKIE or data[end : end + 4] != _INTEGRITY_HEAD:
         return False
     named, position = False, _MIN_STUN_BYTES

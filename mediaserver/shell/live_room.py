@@ -30,6 +30,7 @@ from storage.access import EventOrder, Right, RoomOrder, RoomToken
 from storage.turn import IceServer
 
 LIVENESS_EVERY_S: Final = 0.5
+"""So often the sources are looked at for troubles, and half as often the peers for signs of life."""
 FEED_EVERY_S: Final = 0.02
 """So often what was recorded goes to the feed: it dies with the process."""
 REPORTS_WITHIN_S: Final = 0.03
@@ -70,6 +71,7 @@ class LiveRoom:
         self._timer: asyncio.TimerHandle | None = None
         self._timer_at = self._fed_at = 0.0
         self._flush = self.flush
+        self._peers_next = False
         self._reports: list[tuple[str, bytes, float]] = []
         self._liveness = asyncio.get_running_loop().call_later(LIVENESS_EVERY_S, self._look_after)
         self.obey(order)
@@ -502,11 +504,16 @@ class LiveRoom:
         return producer_id is not None
 
     def _look_after(self) -> None:
-        """Notice peers that have gone silent."""
+        """Notice sources that are in trouble, and peers that have gone silent."""
         self._liveness = asyncio.get_running_loop().call_later(LIVENESS_EVERY_S, self._look_after)
         now = time.monotonic()
-        self._look_for_consent(now)
         self.watch.look(now)
+        self._peers_next = not self._peers_next
+        if self._peers_next:
+            self._look_after_peers(now)
+
+    def _look_after_peers(self, now: float) -> None:
+        self._look_for_consent(now)
         for client in list(self.clients.values()):
             before, presence = client.presence, client.observe(now)
             if presence is Presence.GONE:

@@ -32,8 +32,8 @@ _RTP: Final = 1
 _RTCP: Final = 2
 """Kinds of datagram in `native.receive`'s answer."""
 _Left = tuple[list[Any], list[Outgoing], list[Callable[[], None]], list[Any], list[Any]]
-"""Of one call of `native.relay`: datagrams for Python, packets without a route, what is to be called, what receivers are
-to be told before, reports that could wait so far."""
+"""Of one call of `native.relay`: datagrams for Python, packets without a route, what is to be called, what receivers
+are to be told before, reports that could wait so far."""
 
 
 class PlaneMissing(Exception):

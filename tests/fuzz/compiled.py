@@ -190,7 +190,7 @@ def take_told(module: Any, chance: random.Random) -> bytes:
         said += data
         told = module.take_told(lane, data, 2.1 + number / 10)
         if told is not None:
-            assert rtcp.parse(data)[1] and data[1] == 205
+            assert rtcp.parse(data)[1] and data[1] in (rtcp.RTPFB, rtcp.RR)
             for receiver, one in told:
                 receiver.told(*one)
         room.handle_timer(2.1 + number / 10)

@@ -13,7 +13,7 @@ from mediaserver.sfu.bandwidth.allocator import Target
 from mediaserver.sfu.bandwidth.demand import NOBODY, Demand, recorded_layer
 from mediaserver.sfu.bandwidth.offers import Offers
 from mediaserver.sfu.bandwidth.outgoing import outgoing
-from mediaserver.sfu.bandwidth.receiver import Receiver
+from mediaserver.sfu.bandwidth.receiver import REST_S, Receiver
 from mediaserver.sfu.bandwidth.view import View
 from mediaserver.sfu.downlink import ALL_LAYERS, Downlink
 from mediaserver.sfu.events import ProducerLayers, Reason
@@ -38,6 +38,9 @@ class Bandwidth:
         self._stirred: dict[str, Receiver] = {}
         """Those of which a tick has something to look at; of the others there is no news before `_look_at`."""
         self._look_at = -math.inf
+        self._awake: dict[str, Receiver] = {}
+        """Those of which a review has something to look at; the others rest, some no longer than `_rests_until`."""
+        self._rests_until = -math.inf
         self._demands: dict[str, Demand] = {}
         self._offers = Offers()
         self.restless = False
@@ -48,13 +51,15 @@ class Bandwidth:
     def attach(self, port: Port, now: float) -> None:
         """A receiving transport can be sent to."""
         if port.direction == "recv" and port.transport_id not in self.receivers:
-            receiver = self.receivers[port.transport_id] = Receiver(port, now, self._stirred)
+            receiver = self.receivers[port.transport_id] = Receiver(port, now, self._stirred, self._awake)
             receiver.stir()
+            receiver.wake()
 
     def detach(self, port: Port) -> None:
         """It cannot any more; what was known of its link is forgotten."""
         self.receivers.pop(port.transport_id, None)
         self._stirred.pop(port.transport_id, None)
+        self._awake.pop(port.transport_id, None)
 
     @property
     def stirred(self) -> bool:
@@ -127,14 +132,24 @@ class Bandwidth:
         nothing is recorded. To be called about ten times a second."""
         self._offers.note(self._producers.values(), self._demands, now)
         changed = self._offers.changed(self._producers.values(), now)
-        for receiver in self.receivers.values():
-            if changed or not receiver.rests(now):
+        if changed:
+            self._allocate_all(now)
+        elif now >= self._rests_until:  # all whose time is soon: to wake them together costs less than one by one
+            for receiver in self.receivers.values():
+                if receiver.rests_until < now + REST_S / 4:
+                    self._allocate(receiver, now)
+            self._rests_until = now + REST_S / 2
+        else:
+            for receiver in list(self._awake.values()):
                 self._allocate(receiver, now)
         self._demand(recording_height, now)
 
     def changed(self, now: float) -> None:
         """A producer came, went, was paused or goes on."""
         self._offers.note(self._producers.values(), self._demands, now)
+        self._allocate_all(now)
+
+    def _allocate_all(self, now: float) -> None:
         for receiver in self.receivers.values():
             self._allocate(receiver, now)
 
@@ -229,10 +244,10 @@ def _stop_overflow(receiver: Receiver, downlink: Downlink, now: float) -> None:
 
 def _highest_needed(producer: Producer, recording_height: int | None) -> int:
     top = len(producer.uplinks) - 1
-    needed = NOBODY
+    if producer.needed is None:
+        wanted = [d.target[0] for d in producer.downlinks if not d.waiting and d.target is not None]
+        producer.needed = max(wanted, default=NOBODY)
+    needed = min(top, producer.needed)
     if recording_height is not None:
-        needed = recorded_layer([uplink.height for uplink in producer.uplinks], recording_height)
-    for downlink in producer.downlinks:
-        if not downlink.waiting and downlink.target is not None:
-            needed = max(needed, min(top, downlink.target[0]))
+        needed = max(needed, recorded_layer([uplink.height for uplink in producer.uplinks], recording_height))
     return needed

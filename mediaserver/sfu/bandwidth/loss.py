@@ -53,7 +53,8 @@ class LossModel:
         self._span = 0.0
 
     def add(self, packets: int, lost: int, size: int, span_s: float, now: float) -> None:
-        """One feedback: `packets` reported, `lost` of them missing, `size` bytes sent within `span_s`."""
+        """Feedback: `packets` reported, `lost` of them missing, `size` bytes sent within `span_s`. The sum of some that
+        showed no loss counts as the observations that they would have made."""
         self._packets += packets
         self._lost += lost
         self._bytes += size
@@ -62,7 +63,8 @@ class LossModel:
             return
         rate = self._bytes * 8 / self._span
         lost_now = min(max(0, self._lost), self._packets)
-        self._observations.append(Observation(now, rate, self._packets, lost_now))
+        parts = 1 if lost_now else max(1, min(int(self._span / OBSERVATION_S), self._packets // OBSERVATION_PACKETS))
+        self._observations.extend([Observation(now, rate, self._packets // parts, lost_now)] * parts)
         self._packets = self._lost = self._bytes = 0
         self._span = 0.0
         if not any([o.lost for o in self._observations]):

@@ -13,11 +13,11 @@ from typing import Any, Protocol
 from mediaserver.rtp.transport_feedback import TransportFeedback
 from mediaserver.sfu.bandwidth.delay import DelayDetector, Usage
 from mediaserver.sfu.bandwidth.history import SendHistory
-from mediaserver.sfu.bandwidth.loss import OBSERVATION_S
 from mediaserver.sfu.bandwidth.rates import ArrivedRate
 
-QUIET_S = OBSERVATION_S
-"""Quiet feedback is summed up until so much of the sending is told of."""
+QUIET_S = 0.5
+"""Quiet feedback is summed up until so much of the sending is told of: less than a second, or the loss model is left
+without it."""
 QUEUE_MS = 40.0
 """With more than this waiting in the link no feedback is quiet, and no probe is sent."""
 

@@ -27,7 +27,7 @@ _AUDIO = frozenset({codecs.OPUS.payload_type, codecs.RED_PAYLOAD_TYPE})
 _REPAIR = frozenset(codec.rtx_payload_type for codec in codecs.ALL if codec.rtx_payload_type)
 SMOOTHING, SMOOTHED_S = 0.1, 0.1
 """Of the measured shares of sound and repairs, for each such time."""
-REST_S = 1.0
+REST_S = 2.0
 """So long nothing is allocated anew where everybody has all that is wanted, and nothing new was heard."""
 REPAIR_SHARE, REPAIR_BURST_S = 0.2, 0.25
 REPAIR_MOST = 0.6
@@ -40,17 +40,18 @@ def _kind(packet: bytearray) -> Kind:
 
 
 class Receiver:
-    """All times in monotonic seconds. `stirred` holds, by transport, those that the next tick has to look at."""
+    """All times in monotonic seconds. `stirred` holds, by transport, those that the next tick has to look at, `awake`
+    those that the next review has to."""
 
     __slots__ = (
         "_allocator",
         "_audio_bps",
+        "_awake",
         "_credited_at",
         "_measured_at",
         "_next_padding",
         "_repair_credit",
         "_repair_share",
-        "_rest_until",
         "_resting",
         "_since",
         "_stirred",
@@ -63,12 +64,13 @@ class Receiver:
         "pacer",
         "port",
         "repairs_dropped",
+        "rests_until",
         "sender",
     )
 
-    def __init__(self, port: Port, now: float, stirred: dict[str, Receiver]) -> None:
+    def __init__(self, port: Port, now: float, stirred: dict[str, Receiver], awake: dict[str, Receiver]) -> None:
         self.port = port
-        self._stirred = stirred
+        self._stirred, self._awake = stirred, awake
         self.sender = Sender(now)
         self.meter = self.sender.meter  # at hand for the loop over packets
         self.pacer: Pacer[Outgoing] = Pacer(self.sender.pacing_bps(now))
@@ -77,7 +79,8 @@ class Receiver:
         self._view: tuple[View, bool, View] = (_UNTOLD, False, _UNTOLD)
         self._streams: dict[str, tuple[Offer, View, Stream]] = {}
         self._resting: tuple[list[Stream] | None, float] = (None, 0.0)  # streams that have all, and what they want
-        self._rest_until = now
+        self.rests_until = 0.0
+        """Its streams have all that they want, and nothing was heard since that speaks against it: until then."""
         self._measured_at = now
         self._totals = (0, 0, 0)
         self._audio_bps = 0.0
@@ -104,19 +107,17 @@ class Receiver:
         if sender.limited(now):
             self.wake()
 
-    def rests(self, now: float) -> bool:
-        """Its streams have all that they want, and nothing was heard since that speaks against it."""
-        return now < self._rest_until
-
     def _rest(self, now: float) -> None:
-        speaks_by = self._since + SILENT_S
-        self._rest_until = min(now + REST_S, speaks_by) if now < speaks_by else now + REST_S
-        if self.limited:
+        if self.limited or now < self._since + SILENT_S:
             self.wake()
+        else:
+            self.rests_until = now + REST_S
+            self._awake.pop(self.port.transport_id, None)
 
     def wake(self) -> None:
         """Its link may be another now."""
-        self._rest_until = 0.0
+        self.rests_until = 0.0
+        self._awake[self.port.transport_id] = self
 
     def decide(self, item: Outgoing, now: float) -> bool:
         """A packet that cannot just pass: True when it leaves now, with its number; else it waits, or is left out."""

@@ -30,6 +30,8 @@ PACING_OPEN_BPS, PACING_LEAST_BPS = 10_000_000, 400_000
 LIMIT_REMEMBERED_S = 30.0
 """A link that has shown no limit for so long gets key frames at PACING_OPEN_BPS: the first picture must not wait."""
 LIMITED_S = 3.0
+RTT_SMOOTHING = 0.1
+"""Of each feedback."""
 UNTRIED_LOSS = 0.1
 """More than this in receiver reports may be a limit."""
 
@@ -84,7 +86,8 @@ class Sender:
             return first
         before = min(self._aimd.rate_bps, self._loss.cap_bps)
         rtt = now - newest_sent
-        self.rtt_s = min(rtt, self.rtt_s + 0.1 * (rtt - self.rtt_s)) if rtt < 2.0 else self.rtt_s
+        weight = 1 - (1 - RTT_SMOOTHING) ** feedbacks
+        self.rtt_s = min(rtt, self.rtt_s + weight * (rtt - self.rtt_s)) if rtt < 2.0 else self.rtt_s
         for arrival, packet_bytes in probed:
             self.prober.arrived(arrival, packet_bytes)
         if outage or returned:

@@ -277,7 +277,7 @@ def test_the_same_packets_leave(
     for module in (None, compiled):
         native_port.use(module)
         now = 5.0
-        receivers = {name: Receiver(Port(name, "p", "recv"), now, {}) for name in ("a", "b")}
+        receivers = {name: Receiver(Port(name, "p", "recv"), now, {}, {}) for name in ("a", "b")}
         receivers["a"].pacer.set_rate(rate)
         receivers["a"].limited = limited
         if probing:
@@ -303,7 +303,7 @@ def test_what_has_no_number_leaves_as_it_is(compiled: Any) -> None:
     """Sound goes out again under its own sequence number: another bit in it, and SRTP used one keystream twice."""
     for module in (None, compiled):
         native_port.use(module)
-        receivers = {"a": Receiver(Port("a", "p", "recv"), 5.0, {})}
+        receivers = {"a": Receiver(Port("a", "p", "recv"), 5.0, {}, {})}
         sound = packet(codecs.OPUS.payload_type, 100)
         before = bytes(sound)
         first, again = (outgoing.outgoing([("a", sound, False)], receivers, 5.0 + n)[0][1] for n in range(2))
