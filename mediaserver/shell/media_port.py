@@ -21,6 +21,8 @@ import structlog
 from mediaserver.sfu.lane import Lane
 from mediaserver.sfu.outbox import Outgoing
 from mediaserver.shell import volley
+from mediaserver.shell.media_loop import MediaLoop
+from mediaserver.shell.relay import Relay
 from mediaserver.shell.srtp import MAX_PACKET_BYTES, MOST_PROTECTED_BYTES, OUT_BYTES, Buffer, Plain, Run, Srtp, fitting
 from mediaserver.shell.volley import Target, Volley
 
@@ -112,6 +114,7 @@ class MediaPort:
         self._host = host
         self._udp: socket.socket | None = None
         self._feedback: socket.socket | None = None
+        self._turnless: Relay | None = None
         self._tcp: asyncio.Server | None = None
         self._tcp_paths: set[TcpPath] = set()
         self._owners: dict[Path, tuple[Srtp | None, Any]] = {}
@@ -137,10 +140,16 @@ class MediaPort:
             self._tcp.close()
             raise
         self._feedback = _feedback_socket(bind, number, self._udp)
-        asyncio.get_running_loop().add_reader(self._udp, self._drain)
+        loop = asyncio.get_running_loop()
+        loop.add_reader(self._udp, self._drain)
+        if isinstance(loop, MediaLoop) and type(self) is MediaPort:
+            self._turnless = Relay(loop, self._udp.fileno(), self._drain)
 
     async def close(self) -> None:
         """Stop listening and end all connections."""
+        if self._turnless is not None:
+            self._turnless.close()
+            self._turnless = None
         if self._udp is not None:
             asyncio.get_running_loop().remove_reader(self._udp)
             self._udp.close()
