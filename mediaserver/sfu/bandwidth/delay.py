@@ -4,7 +4,6 @@ form that libwebrtc uses today)."""
 
 from __future__ import annotations
 
-from array import array
 from collections import deque
 from enum import Enum
 
@@ -88,8 +87,7 @@ class Trendline:
         self.usage = Usage.NORMAL
         self.queue_ms = 0.0
         """How far the delay lies above its least of the last window, a hint of the queue."""
-        self._times_ms, self._delays_ms = array("d"), array("d")
-        """Of the last WINDOW groups. Plain numbers side by side: as objects they would lie all over the memory."""
+        self._samples: deque[tuple[float, float]] = deque(maxlen=WINDOW)
         self._count = 0
         self._first_arrival: float | None = None
         self._accumulated = self._smoothed = 0.0
@@ -101,30 +99,32 @@ class Trendline:
         self._slope = 0.0
 
     def add(self, send_gap: float, arrival_gap: float, arrived: float) -> Usage:
-        """One measurement of Groups. Flat, as it runs thirty times a second for each receiver."""
-        first = self._first_arrival
-        if first is None:
-            first = self._first_arrival = arrived
-        count = self._count = self._count + 1 if self._count < 1000 else 1000
+        """One measurement of Groups."""
+        if self._first_arrival is None:
+            self._first_arrival = arrived
+        self._count = min(self._count + 1, 1000)
         self._accumulated += (arrival_gap - send_gap) * 1000
-        smoothed = self._smoothed = SMOOTHING * self._smoothed + (1 - SMOOTHING) * self._accumulated
+        self._smoothed = SMOOTHING * self._smoothed + (1 - SMOOTHING) * self._accumulated
+        self._note_queue(arrived)
+        self._samples.append(((arrived - self._first_arrival) * 1000, self._smoothed))
+        slope = _slope(self._samples) if len(self._samples) == WINDOW else self._slope
+        self._detect(slope, send_gap, arrived)
+        return self.usage
+
+    def _note_queue(self, arrived: float) -> None:
         lowest = self._lowest
-        while lowest and lowest[-1][1] >= smoothed:
+        while lowest and lowest[-1][1] >= self._smoothed:
             lowest.pop()
-        lowest.append((arrived, smoothed))
+        lowest.append((arrived, self._smoothed))
         while lowest[0][0] < arrived - 10.0:
             lowest.popleft()
-        self.queue_ms = smoothed - lowest[0][1]
-        times_ms, delays_ms = self._times_ms, self._delays_ms
-        times_ms.append((arrived - first) * 1000)
-        delays_ms.append(smoothed)
-        if len(times_ms) > WINDOW:
-            del times_ms[0], delays_ms[0]
-        slope = _slope(times_ms, delays_ms) if len(times_ms) == WINDOW else self._slope
-        if count < 2:
-            return self.usage
-        trend, threshold = (count if count < GAIN_SAMPLES else GAIN_SAMPLES) * slope * GAIN, self._threshold
-        if trend > threshold:
+        self.queue_ms = self._smoothed - lowest[0][1]
+
+    def _detect(self, slope: float, send_gap: float, arrived: float) -> None:
+        if self._count < 2:
+            return
+        trend = min(self._count, GAIN_SAMPLES) * slope * GAIN
+        if trend > self._threshold:
             self._over_s = send_gap / 2 if self._over_s < 0 else self._over_s + send_gap
             self._over_count += 1
             if self._over_s > OVERUSE_S and self._over_count > 1 and slope >= self._slope:
@@ -132,31 +132,31 @@ class Trendline:
                 self.usage = Usage.OVER
         else:
             self._over_s, self._over_count = -1.0, 0
-            self.usage = Usage.UNDER if trend < -threshold else Usage.NORMAL
+            self.usage = Usage.UNDER if trend < -self._threshold else Usage.NORMAL
         self._slope = slope
-        self._adapt(abs(trend), threshold, arrived)
-        return self.usage
+        self._adapt(abs(trend), arrived)
 
-    def _adapt(self, trend: float, threshold: float, arrived: float) -> None:
-        updated, self._updated = self._updated, arrived
-        if trend > threshold + OUTLIER_MS:
+    def _adapt(self, trend: float, arrived: float) -> None:
+        passed_ms = 0.0 if self._updated is None else min(100.0, (arrived - self._updated) * 1000)
+        self._updated = arrived
+        if trend > self._threshold + OUTLIER_MS:
             return  # a step of the route, not jitter
-        passed_ms = 0.0 if updated is None else min(100.0, (arrived - updated) * 1000)
-        threshold += (FALL if trend < threshold else RISE) * (trend - threshold) * passed_ms
+        gain = FALL if trend < self._threshold else RISE
+        threshold = self._threshold + gain * (trend - self._threshold) * passed_ms
         self._threshold = min(THRESHOLD_MAX_MS, max(THRESHOLD_MIN_MS, threshold))
 
 
-def _slope(times_ms: array[float], delays_ms: array[float]) -> float:
+def _slope(samples: deque[tuple[float, float]]) -> float:
     """Least squares, milliseconds of delay for each millisecond of time."""
-    first = times_ms[0]
+    first = samples[0][0]
     x_sum = y_sum = xx_sum = xy_sum = 0.0
-    for x, y in zip(times_ms, delays_ms, strict=True):
+    for x, y in samples:
         away = x - first
         x_sum += away
         y_sum += y
         xx_sum += away * away
         xy_sum += away * y
-    count = WINDOW
+    count = len(samples)
     below = xx_sum - x_sum * x_sum / count
     return (xy_sum - x_sum * y_sum / count) / below if below > 1e-9 else 0.0
 
@@ -175,18 +175,13 @@ class DelayDetector:
 
     def add_all(self, came: list[tuple[float, float, int, int]]) -> Usage:
         """The same for everything that one feedback told (history.Outcome.received)."""
-        groups, trendline = self._groups, self.trendline
-        first_sent, last_sent, last_arrived = groups.first_sent, groups.last_sent, groups.last_arrived
+        groups = self._groups
         for sent, arrived, _, _ in came:
-            if groups.open and 0 <= sent - first_sent <= GROUP_S:  # as Groups.add would find
-                if sent > last_sent:
-                    last_sent = sent
-                if arrived > last_arrived:
-                    last_arrived = arrived
-                continue
-            groups.last_sent, groups.last_arrived = last_sent, last_arrived
-            if (measured := groups.add(sent, arrived)) is not None:
-                trendline.add(*measured)
-            first_sent, last_sent, last_arrived = groups.first_sent, groups.last_sent, groups.last_arrived
-        groups.last_sent, groups.last_arrived = last_sent, last_arrived
-        return trendline.usage
+            if groups.open and 0 <= sent - groups.first_sent <= GROUP_S:  # as Groups.add would find
+                if sent > groups.last_sent:
+                    groups.last_sent = sent
+                if arrived > groups.last_arrived:
+                    groups.last_arrived = arrived
+            elif (measured := groups.add(sent, arrived)) is not None:
+                self.trendline.add(*measured)
+        return self.trendline.usage

@@ -57,9 +57,7 @@ class SendHistory:
             self.unanswered_s = now
         number = self.next_number
         slot = number & _MASK
-        self._times[slot] = now
-        self._sizes[slot] = size
-        self._states[slot] = _SENT
+        self._times[slot], self._sizes[slot], self._states[slot] = now, size, _SENT
         if self._clusters:
             self._clusters.pop(number - SLOTS, None)
         if self.probing:
