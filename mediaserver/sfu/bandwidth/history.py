@@ -71,8 +71,9 @@ class SendHistory:
         """Pair feedback with what was sent. Numbers never sent, forgotten, or told before are passed over."""
         self.unanswered_s = None
         base = unwrap16(feedback.base, self.next_number - 1)
-        if (whole := self._match_whole(feedback.arrivals, base)) is not None:
-            return whole
+        return self._match_whole(feedback.arrivals, base) or self._match_each(feedback.arrivals, base)
+
+    def _match_each(self, arrivals: tuple[int | None, ...], base: int) -> Outcome:
         received: list[tuple[float, float, int, int]] = []
         lost = total = newest_number = 0
         run = run_bytes = 0  # losses in a row
@@ -81,7 +82,7 @@ class SendHistory:
         oldest = max(1, self.next_number - SLOTS)
         states, times, sizes = self._states, self._times, self._sizes
         next_number, reference = self.next_number, self._reference
-        for number, ticks in enumerate(feedback.arrivals, base):
+        for number, ticks in enumerate(arrivals, base):
             if not oldest <= number < next_number:
                 continue
             slot = number & _MASK

@@ -155,7 +155,9 @@ def test_runs_and_single_packets_for_many_arrive_whole(there: bool, monkeypatch:
         names = [f"far{index}" for index in range(70)]
         for name in names:
             far.port.route(name, far.path, far.srtp)
-        packets = [(name, packet(number, 1200, ssrc=index), False) for number in range(3) for index, name in enumerate(names)]
+        packets = [
+            (name, packet(number, 1200, ssrc=index), False) for number in range(3) for index, name in enumerate(names)
+        ]
         packets += [("far1", report(1), True), ("far2", packet(9, 90, ssrc=2), False)]
         far.port.send_media(packets)
         came = far.read(len(packets))
