@@ -252,6 +252,13 @@ class MediaPort:
                 batches[name] = [(packet, is_rtcp)]
             else:
                 batch.append((packet, is_rtcp))
+        try:
+            self._protect_and_aim(batches)
+        finally:
+            self._fire()
+
+    def _protect_and_aim(self, batches: dict[str, list[Plain]]) -> None:
+        """`out` fills up with what waits for the next volley, and is used from its start again after it."""
         routes, out, aim = self._routes, self._out, self._aim
         at = 0
         for name, plain in batches.items():
@@ -276,14 +283,17 @@ class MediaPort:
                 if plain:
                     self._fire()
                     at = 0
-        self._fire()
 
     def _aim(self, path: Path, target: Target | None, run: Run) -> None:
         """A run for the next volley; what cannot go with it is sent at once."""
         waiting = self._volley
         start, end, size = run
-        if waiting is None or target is None or not (self._gso or end - start <= size):
+        if waiting is None or target is None:
             self._send_run(path, run)
+            return
+        if end - start > size and not self._gso:
+            for at in range(start, end, size):
+                self._aim(path, target, (at, min(end, at + size), size))
             return
         assert isinstance(path, tuple), "only such a path has a target"
         waiting.add(target, start, end - start, 0 if end - start <= size else size)

@@ -168,3 +168,19 @@ def test_runs_and_single_packets_for_many_arrive_whole(there: bool, monkeypatch:
         await ended(far)
 
     run(test())
+
+
+def test_a_kernel_without_gso_keeps_the_order_of_each_receiver() -> None:
+    async def test() -> None:
+        far = await begun()
+        assert far.port._udp is not None
+        far.port._udp.setsockopt(socket.SOL_SOCKET, 11, 1)  # SO_NO_CHECK: UDP_SEGMENT is refused
+        for first in (0, 20):
+            sizes = [400, 1000, 1000, 90, 90, 1200, 60]
+            packets = [packet(first + number, size) for number, size in enumerate(sizes)]
+            far.port.send_media([("far", data, False) for data in packets])
+            assert far.read(len(packets)) == [bytes(data) for data in packets]
+        assert not far.port._gso and far.port.counters["sent"] == 14
+        await ended(far)
+
+    run(test())
