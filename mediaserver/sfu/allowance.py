@@ -45,11 +45,21 @@ class Bucket(Protocol):
 class Allowance:
     """The bucket in Python. It is full at first."""
 
-    __slots__ = ("_at", "_bytes", "_bytes_per_s", "_packets", "_packets_per_s", "refused")
+    __slots__ = (
+        "_at",
+        "_bytes",
+        "_bytes_per_s",
+        "_most_bytes",
+        "_most_packets",
+        "_packets",
+        "_packets_per_s",
+        "refused",
+    )
 
     def __init__(self, packets_per_s: int, bits_per_s: int) -> None:
         self._packets_per_s, self._bytes_per_s = float(packets_per_s), bits_per_s / 8
-        self._packets, self._bytes = self._packets_per_s * BURST_S, self._bytes_per_s * BURST_S
+        self._most_packets, self._most_bytes = self._packets_per_s * BURST_S, self._bytes_per_s * BURST_S
+        self._packets, self._bytes = self._most_packets, self._most_bytes
         self._at = 0.0
         self.refused = 0
 
@@ -58,8 +68,9 @@ class Allowance:
         elapsed = now - self._at
         if elapsed > 0:
             self._at = now
-            self._packets = min(self._packets + elapsed * self._packets_per_s, self._packets_per_s * BURST_S)
-            self._bytes = min(self._bytes + elapsed * self._bytes_per_s, self._bytes_per_s * BURST_S)
+            packets, bytes_ = self._packets + elapsed * self._packets_per_s, self._bytes + elapsed * self._bytes_per_s
+            self._packets = packets if packets < self._most_packets else self._most_packets
+            self._bytes = bytes_ if bytes_ < self._most_bytes else self._most_bytes
         if self._packets < 1 or self._bytes < size_bytes:
             self.refused += 1
             return False

@@ -34,17 +34,17 @@ def _python(out: list[Outgoing], downlinks: tuple[Downlink, ...], stored: Stored
     ends_layer = stored.frame_end and not stored.marker
     size = len(packet)
     numbered = packet[NUMBERED_AT]
+    number, append = _NUMBERS.pack_into, out.append
     for downlink in downlinks:
         if extended > downlink.highest:
             if (temporal > downlink.temporal or spatial > downlink.spatial) and not downlink.admit(stored):
                 continue
             downlink.highest, downlink.last = extended, stored
-            span, port = downlink.span, downlink.port
+            span = downlink.span
             copy = bytearray(packet)
-            _NUMBERS.pack_into(
-                copy, 2, extended + span.offset & 0xFFFF, timestamp + span.timestamp & 0xFFFFFFFF, downlink.ssrc
-            )
+            number(copy, 2, extended + span.offset & 0xFFFF, timestamp + span.timestamp & 0xFFFFFFFF, downlink.ssrc)
             if numbered:
+                port = downlink.port
                 wide = port.next_twcc
                 port.next_twcc = wide + 1
                 _WIDE.pack_into(copy, TWCC_AT, wide & 0xFFFF)
@@ -59,7 +59,7 @@ def _python(out: list[Outgoing], downlinks: tuple[Downlink, ...], stored: Stored
             copy = late
         downlink.packets += 1
         downlink.bytes += size
-        out.append((downlink.transport_id, copy, False))
+        append((downlink.transport_id, copy, False))
 
 
 _fan_out: Callable[[list[Outgoing], tuple[Downlink, ...], Stored], None] = _python

@@ -20,7 +20,11 @@ import structlog
 
 from mediaserver.sfu.lane import Lane
 from mediaserver.sfu.outbox import Outgoing
-from mediaserver.shell.srtp import MAX_PACKET_BYTES, OUT_BYTES, Buffer, Plain, Run, Srtp, fitting
+from mediaserver.shell import volley
+from mediaserver.shell.media_loop import MediaLoop
+from mediaserver.shell.relay import Relay
+from mediaserver.shell.srtp import MAX_PACKET_BYTES, MOST_PROTECTED_BYTES, OUT_BYTES, Buffer, Plain, Run, Srtp, fitting
+from mediaserver.shell.volley import Target, Volley
 
 log = structlog.get_logger(__name__)
 
@@ -111,16 +115,20 @@ class MediaPort:
         self._host = host
         self._udp: socket.socket | None = None
         self._feedback: socket.socket | None = None
+        self._turnless: Relay | None = None
         self._tcp: asyncio.Server | None = None
         self._tcp_paths: set[TcpPath] = set()
         self._owners: dict[Path, tuple[Srtp | None, Any]] = {}
-        self._routes: dict[str, tuple[Path, Srtp]] = {}
+        self._routes: dict[str, tuple[Path, Srtp, Target | None]] = {}
         self._gso = True
         self._looked_at = 0.0
         self._in, self._out = Buffer(MAX_BATCH * MAX_DATAGRAM_BYTES), Buffer(OUT_BYTES)
         offsets = range(0, MAX_BATCH * MAX_DATAGRAM_BYTES, MAX_DATAGRAM_BYTES)
         self._slots = [self._in.view[at : at + MAX_DATAGRAM_BYTES] for at in offsets]
         self._ancillary: dict[int, list[tuple[int, int, bytes]]] = {}
+        self._volley = Volley(self._out.bytes) if volley.THERE else None
+        self._aimed: list[tuple[UdpPath, Run]] = []
+        """What the volley holds."""
         self.counters = {"received": 0, "sent": 0, "send_dropped": 0, "tcp_refused": 0, "tcp_bad_frame": 0}
 
     async def open(self, bind: str, port: int) -> None:
@@ -134,10 +142,16 @@ class MediaPort:
             self._tcp.close()
             raise
         self._feedback = _feedback_socket(bind, number, self._udp)
-        asyncio.get_running_loop().add_reader(self._udp, self._drain)
+        loop = asyncio.get_running_loop()
+        loop.add_reader(self._udp, self._drain)
+        if isinstance(loop, MediaLoop) and type(self) is MediaPort:
+            self._turnless = Relay(loop, self._udp.fileno(), self._drain)
 
     async def close(self) -> None:
         """Stop listening and end all connections."""
+        if self._turnless is not None:
+            self._turnless.close()
+            self._turnless = None
         if self._udp is not None:
             asyncio.get_running_loop().remove_reader(self._udp)
             self._udp.close()
@@ -165,7 +179,8 @@ class MediaPort:
         if path is None or srtp is None:
             self._routes.pop(name, None)
         else:
-            self._routes[name] = path, srtp
+            target = Target(*path) if isinstance(path, tuple) and self._volley is not None else None
+            self._routes[name] = path, srtp, target
 
     def _drain(self) -> None:
         assert self._udp is not None
@@ -244,24 +259,82 @@ class MediaPort:
                 batches[name] = [(packet, is_rtcp)]
             else:
                 batch.append((packet, is_rtcp))
-        routes, out = self._routes, self._out
+        try:
+            self._protect_and_aim(batches)
+        finally:
+            self._fire()
+
+    def _protect_and_aim(self, batches: dict[str, list[Plain]]) -> None:
+        """`out` fills up with what waits for the next volley, and is used from its start again after it."""
+        routes, out, aim = self._routes, self._out, self._aim
+        at = 0
         for name, plain in batches.items():
             route = routes.get(name)
             if route is None:
                 continue
-            path, srtp = route
-            if len(plain) == 1 and type(path) is tuple:
-                if size := srtp.protect_one(*plain[0], out):
-                    self._send_one(path, out.view[:size])
+            path, srtp, target = route
+            if at + len(plain) * MOST_PROTECTED_BYTES > OUT_BYTES:
+                self._fire()
+                at = 0
+            if len(plain) == 1:
+                if size := srtp.protect_one(*plain[0], out, at):
+                    aim(path, target, (at, at + size, size))
+                    at += size
                 continue
             while plain:
-                count = fitting(plain)
-                for run in srtp.protect(plain[:count], out):
-                    self._send_run(path, out, run)
+                count = fitting(plain) if len(plain) * MOST_PROTECTED_BYTES > OUT_BYTES else len(plain)
+                for run in srtp.protect(plain[:count], out, at):
+                    aim(path, target, run)
+                    at = run[1]
                 plain = plain[count:]
+                if plain:
+                    self._fire()
+                    at = 0
 
-    def _send_run(self, path: Path, out: Buffer, run: Run) -> None:
+    def _aim(self, path: Path, target: Target | None, run: Run) -> None:
+        """A run for the next volley; what cannot go with it is sent at once."""
+        waiting = self._volley
         start, end, size = run
+        if waiting is None or target is None:
+            self._send_run(path, run)
+            return
+        if end - start > size and not self._gso:
+            for at in range(start, end, size):
+                self._aim(path, target, (at, min(end, at + size), size))
+            return
+        assert isinstance(path, tuple), "only such a path has a target"
+        waiting.add(target, start, end - start, 0 if end - start <= size else size)
+        self._aimed.append((path, run))
+        if waiting.count == volley.MESSAGES:
+            self._fire()
+
+    def _fire(self) -> None:
+        if self._volley is None or not (aimed := self._aimed):
+            return
+        assert self._udp is not None
+        self._volley.send(self._udp.fileno(), self._missed)
+        sent = self.counters["sent"]
+        for _, (start, end, size) in aimed:
+            sent += 1 if end - start <= size else -(-(end - start) // size)
+        self.counters["sent"] = sent
+        aimed.clear()
+
+    def _missed(self, which: int, error: int) -> None:
+        """The kernel did not take one run of the volley."""
+        path, (start, end, size) = self._aimed[which]
+        count = -(-(end - start) // size)
+        if count > 1 and (error == errno.EMSGSIZE or error in GSO_UNSUPPORTED):
+            if error != errno.EMSGSIZE:
+                self._no_gso(error)
+            self.counters["sent"] -= count  # each is counted as it goes
+            for at in range(start, end, size):
+                self._send_one(path, self._out.view[at : min(end, at + size)])
+        else:
+            self.counters["send_dropped"] += count
+
+    def _send_run(self, path: Path, run: Run) -> None:
+        start, end, size = run
+        out = self._out
         if isinstance(path, tuple):
             if end - start <= size:
                 self._send_one(path, out.view[start:end])

@@ -34,6 +34,8 @@ OUT_BYTES: Final = 256 << 10
 MAX_PACKET_BYTES: Final = 2048
 _TRAILER_BYTES: Final = 148
 """Most that libsrtp adds: tag, index and MKI."""
+MOST_PROTECTED_BYTES: Final = MAX_PACKET_BYTES + _TRAILER_BYTES
+"""What any packet needs in the out buffer."""
 _CIPHER: Final = (
     "EVP_CIPHER_CTX_new",
     "EVP_CIPHER_CTX_free",
@@ -48,11 +50,12 @@ _CIPHER: Final = (
 
 
 class Buffer:
-    """Bytes that Python and libsrtp both see; `view` is what is received into or sent from."""
+    """Bytes that Python and libsrtp both see; `view` is what is received into or sent from. Behind it there is room for
+    what libsrtp adds to the last packet."""
 
     def __init__(self, size: int) -> None:
-        self.bytes = bytearray(size)
-        self.view = memoryview(self.bytes)
+        self.bytes = bytearray(size + _TRAILER_BYTES)
+        self.view = memoryview(self.bytes)[:size]
         self.cdata: Any = None if ffi is None else ffi.from_buffer("char[]", self.bytes)
 
 
@@ -77,11 +80,12 @@ class Srtp:
         assert isinstance(plain, bytes)
         return plain
 
-    def protect(self, packets: list[Plain], out: Buffer) -> list[Run]:
-        """Fill `out` with the packets for the wire, in order, as runs that can each go out as one; what libsrtp
-        refuses is left out. The caller gives no more than fits: `fitting`."""
+    def protect(self, packets: list[Plain], out: Buffer, at: int = 0) -> list[Run]:
+        """Fill `out`, from `at` on, with the packets for the wire, in order, as runs that can each go out as one; what
+        libsrtp refuses is left out. The caller gives no more than fits: `fitting`."""
         found: list[Run] = []
-        start = at = segment = count = 0
+        start = at
+        segment = count = 0
         for packet, is_rtcp in packets:
             data = self._protected(packet, is_rtcp)
             if not data:
@@ -102,10 +106,10 @@ class Srtp:
             found.append((start, at, segment))
         return found
 
-    def protect_one(self, packet: bytearray, is_rtcp: bool, out: Buffer) -> int:
-        """Fill `out` with one packet for the wire; its size, 0 when libsrtp refuses it."""
+    def protect_one(self, packet: bytearray, is_rtcp: bool, out: Buffer, at: int = 0) -> int:
+        """Fill `out`, from `at` on, with one packet for the wire; its size, 0 when libsrtp refuses it."""
         data = self._protected(packet, is_rtcp)
-        out.view[: len(data)] = data
+        out.view[at : at + len(data)] = data
         return len(data)
 
     def _protected(self, packet: bytearray, is_rtcp: bool) -> bytes:
@@ -134,19 +138,20 @@ class InPlaceSrtp(Srtp):
             return None
         return bytes(buffer.view[at : at + length[0]])
 
-    def protect_one(self, packet: bytearray, is_rtcp: bool, out: Buffer) -> int:
+    def protect_one(self, packet: bytearray, is_rtcp: bool, out: Buffer, at: int = 0) -> int:
         """As the base class says."""
         length = self._size
         size = length[0] = len(packet)
-        out.bytes[:size] = packet
-        if (lib.srtp_protect_rtcp if is_rtcp else lib.srtp_protect)(self._tx, out.cdata, length):
+        out.view[at : at + size] = packet
+        if (lib.srtp_protect_rtcp if is_rtcp else lib.srtp_protect)(self._tx, out.cdata + at, length):
             return 0
         return int(length[0])
 
-    def protect(self, packets: list[Plain], out: Buffer) -> list[Run]:
+    def protect(self, packets: list[Plain], out: Buffer, at: int = 0) -> list[Run]:
         """As the base class says. One flat loop: it runs once for every packet that is sent."""
         found: list[Run] = []
-        start = at = segment = count = 0
+        start = at
+        segment = count = 0
         view, cdata, tx, length, protect_rtp = out.view, out.cdata, self._tx, self._size, lib.srtp_protect
         for packet, is_rtcp in packets:
             end = at + len(packet)
@@ -180,17 +185,17 @@ class SealedSrtp(InPlaceSrtp):
         assert _sealer is not None, "asked for only where it is there"
         self.tx_native = self._sealer = _sealer(gcm_key, self.tx_native)
 
-    def protect_one(self, packet: bytearray, is_rtcp: bool, out: Buffer) -> int:
+    def protect_one(self, packet: bytearray, is_rtcp: bool, out: Buffer, at: int = 0) -> int:
         """As the base class says."""
         if is_rtcp:
-            return super().protect_one(packet, is_rtcp, out)
+            return super().protect_one(packet, is_rtcp, out, at)
         size = len(packet)
-        out.bytes[:size] = packet
-        return int(self._sealer.seal(out.bytes, 0, size))
+        out.view[at : at + size] = packet
+        return int(self._sealer.seal(out.bytes, at, size))
 
-    def protect(self, packets: list[Plain], out: Buffer) -> list[Run]:
+    def protect(self, packets: list[Plain], out: Buffer, at: int = 0) -> list[Run]:
         """As the base class says; a path of the compiled plane comes here only by TCP, where there are no runs."""
-        return Srtp.protect(self, packets, out)
+        return Srtp.protect(self, packets, out, at)
 
     def _protected(self, packet: bytearray, is_rtcp: bool) -> bytes:
         if is_rtcp:

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from array import array
 from dataclasses import dataclass
+from itertools import repeat
 
 from mediaserver.rtp.seqnum import unwrap16
 from mediaserver.rtp.transport_feedback import TICKS_PER_S, WRAP_TICKS, TransportFeedback
@@ -56,9 +57,7 @@ class SendHistory:
             self.unanswered_s = now
         number = self.next_number
         slot = number & _MASK
-        self._times[slot] = now
-        self._sizes[slot] = size
-        self._states[slot] = _SENT
+        self._times[slot], self._sizes[slot], self._states[slot] = now, size, _SENT
         if self._clusters:
             self._clusters.pop(number - SLOTS, None)
         if self.probing:
@@ -72,6 +71,9 @@ class SendHistory:
         """Pair feedback with what was sent. Numbers never sent, forgotten, or told before are passed over."""
         self.unanswered_s = None
         base = unwrap16(feedback.base, self.next_number - 1)
+        return self._match_whole(feedback.arrivals, base) or self._match_each(feedback.arrivals, base)
+
+    def _match_each(self, arrivals: tuple[int | None, ...], base: int) -> Outcome:
         received: list[tuple[float, float, int, int]] = []
         lost = total = newest_number = 0
         run = run_bytes = 0  # losses in a row
@@ -80,7 +82,7 @@ class SendHistory:
         oldest = max(1, self.next_number - SLOTS)
         states, times, sizes = self._states, self._times, self._sizes
         next_number, reference = self.next_number, self._reference
-        for number, ticks in enumerate(feedback.arrivals, base):
+        for number, ticks in enumerate(arrivals, base):
             if not oldest <= number < next_number:
                 continue
             slot = number & _MASK
@@ -119,3 +121,23 @@ class SendHistory:
             lost += run
             total += run_bytes
         return Outcome(received, lost, total, newest_number, newest if newest_number else None, outage)
+
+    def _match_whole(self, arrivals: tuple[int | None, ...], base: int) -> Outcome | None:
+        """The same where every packet came and none of them was told of before; None where that is not so. Most
+        feedback of a good link is of this kind: no step of it is taken for each packet."""
+        reference, count, slot = self._reference, len(arrivals), base & _MASK
+        end, first = slot + count, arrivals[0]
+        if reference is None or first is None or self._clusters or end > SLOTS:
+            return None
+        if base < 1 or base <= self.next_number - 1 - SLOTS or base + count > self.next_number:
+            return None
+        if self._states.count(_SENT, slot, end) != count or None in arrivals:
+            return None
+        # Deltas are small beside half the wrap: what holds for the first tick holds for all.
+        away = (first - reference + _HALF) % WRAP_TICKS - _HALF + reference - first
+        ticks: list[int] = [tick + away for tick in arrivals]  # type: ignore[operator]  # none of them is None
+        times, sizes = self._times[slot:end], self._sizes[slot:end]
+        self._reference = ticks[-1]
+        self._states[slot:end] = bytes(count)
+        came = list(zip(times, [tick / TICKS_PER_S for tick in ticks], sizes, repeat(0)))
+        return Outcome(came, 0, sum(sizes), base + count - 1, times[-1], False)

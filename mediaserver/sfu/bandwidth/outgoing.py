@@ -6,6 +6,7 @@ Flat on purpose, as the fan-out before it; the compiled plane has the same loop 
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Callable
 from typing import Any
 
@@ -14,23 +15,28 @@ from mediaserver.sfu.bandwidth.receiver import Receiver
 from mediaserver.sfu.outbox import Outgoing
 from mediaserver.sfu.stored import NUMBERED_AT, TWCC_AT
 
+_WIDE = struct.Struct("!H")
+_VIDEO: Kind = Kind.VIDEO
+"""At hand: to find a member of an enumeration costs as much as the comparison that it is for."""
+
 
 def _python(packets: list[Outgoing], receivers: dict[str, Receiver], now: float) -> list[Outgoing]:
     out: list[Outgoing] = []
+    leave, write = out.append, _WIDE.pack_into
     for item in packets:
         transport_id, packet, is_rtcp = item
         receiver = receivers.get(transport_id)
         if receiver is None or is_rtcp:
-            out.append(item)
-        elif receiver.limited or receiver.meter.probing or not receiver.pacer.passes(len(packet), Kind.VIDEO, now):
+            leave(item)
+            continue
+        meter, size = receiver.meter, len(packet)
+        if receiver.limited or meter.probing or not receiver.pacer.passes(size, _VIDEO, now):
             if receiver.decide(item, now):
-                out.append(item)
-        else:
-            if packet[NUMBERED_AT]:
-                number = receiver.meter.sent(len(packet), now)
-                packet[TWCC_AT] = number >> 8
-                packet[TWCC_AT + 1] = number & 0xFF
-            out.append(item)
+                leave(item)
+            continue
+        if packet[NUMBERED_AT]:
+            write(packet, TWCC_AT, meter.sent(size, now))
+        leave(item)
     return out
 
 

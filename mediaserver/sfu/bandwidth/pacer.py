@@ -61,7 +61,8 @@ class Pacer(Generic[T]):
         if kind and (self._count or now < full - BURST_S):
             return False
         full = (full if full > now else now) + size * self._byte_s
-        self._full_until = min(full, now + MAX_WAIT_S)  # a flood of sound holds pictures up no longer than that
+        most = now + MAX_WAIT_S  # a flood of sound holds pictures up no longer than that
+        self._full_until = full if full < most else most
         return True
 
     def queue(self, packet: T, size: int, kind: Kind) -> None:

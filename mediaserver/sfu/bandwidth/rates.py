@@ -52,15 +52,23 @@ class ArrivedRate:
 
     def add_all(self, came: list[tuple[float, float, int, int]]) -> None:
         """The same for everything that one feedback told (history.Outcome.received)."""
-        buckets, latest = self._buckets, -math.inf
+        buckets, latest, size_sum = self._buckets, -math.inf, 0
+        begun = buckets[-1][0] if buckets else -math.inf
         for _, at, size, _ in came:
-            if buckets and at - buckets[-1][0] < BUCKET_S:
-                buckets[-1][1] += size
-                self._bytes += size
+            if at - begun < BUCKET_S:
+                size_sum += size
                 if at > latest:
                     latest = at
-            else:
-                self.add(at, size)
+                continue
+            if size_sum:
+                buckets[-1][1] += size_sum
+                self._bytes += size_sum
+                size_sum = 0
+            self.add(at, size)
+            begun = buckets[-1][0]
+        if size_sum:
+            buckets[-1][1] += size_sum
+            self._bytes += size_sum
         while buckets and buckets[0][0] < latest - WINDOW_S:
             self._bytes -= buckets.popleft()[1]
 
