@@ -176,6 +176,8 @@ class Uplink:
             self.keyframes += 1
             if self.key_at is None or extended > self.key_at:
                 self.key_at, self.key_time = extended, now
+        if extended != self.highest:
+            return  # it was asked for again: its delay is ours
         transit = now * codec.clock_rate - stored.timestamp
         if self._transit is not None:
             step = abs(transit - self._transit)
@@ -226,6 +228,12 @@ class Uplink:
         """Bits per second of the last half second or so, headers included: the base layer alone, then with each
         further temporal layer; one entry for a stream without temporal layers."""
         return self.activity.bitrates_bps(now)
+
+    @property
+    def transit_s(self) -> float | None:
+        """When the newest packet came less its own time stamp, in seconds: what it is tells nothing, how it changes does;
+        None before the first."""
+        return None if self._transit is None else self._transit / self.codec.clock_rate
 
     @property
     def received(self) -> int:
