@@ -24,7 +24,8 @@ RAISE_AFTER_S = 0.3
 """Room must have been there for so long."""
 HOLD_MIN_S, HOLD_MAX_S = 2.0, 16.0
 """After a drop for lack of room nothing of this stream is raised for HOLD_MIN_S, twice as long each time a raise did
-not last RAISE_LASTS_S."""
+not last RAISE_LASTS_S. Past HOLD_MIN_S it ends as soon as the estimate has come to ANOTHER_LINK times of what had to go."""
+ANOTHER_LINK = 1.4
 RAISE_LASTS_S = 10.0
 ONE_FALL_S = 2.0
 """Drops within this time of each other are one: a link that narrows much is followed in steps."""
@@ -99,11 +100,18 @@ class _Memory:
     hold_s: float = HOLD_MIN_S
     raised_at: float = -math.inf
     dropped_at: float = -math.inf
+    dropped_bps: float = math.inf
+    """Cost of what was dropped last, of the most of one fall."""
 
     def forgive(self) -> None:
         """What was dropped before says nothing of the room that there is now."""
         self.held_until = self.dropped_at = -math.inf
         self.hold_s = HOLD_MIN_S
+
+    def holds(self, estimate_bps: float, now: float) -> bool:
+        """After a drop: it is not to be raised yet."""
+        another = estimate_bps >= ANOTHER_LINK * self.dropped_bps and now >= self.dropped_at + HOLD_MIN_S
+        return now < self.held_until and not another
 
     def is_news(self, stream: Stream) -> bool:
         """The page shows it anew, or larger, or elsewhere: no reason to let the person wait."""
@@ -117,11 +125,13 @@ class Allocator:
 
     def __init__(self) -> None:
         self._memory: dict[str, _Memory] = {}
+        self._estimate_bps = 0.0
         self.settled = False
         """The last time everybody had all that is wanted, and nothing changed."""
 
     def allocate(self, estimate_bps: float, streams: list[Stream], now: float) -> dict[str, Target]:
         """Targets of all streams; their cost is at most `estimate_bps`."""
+        self._estimate_bps = estimate_bps
         settled = self._settled(estimate_bps, streams)
         self.settled = settled is not None
         if settled is not None:
@@ -185,11 +195,11 @@ class Allocator:
             memory.room_since = now
 
     def _may_jump(self, stream: Stream, now: float) -> bool:
-        return now >= self._memory[stream.consumer_id].held_until
+        return not self._memory[stream.consumer_id].holds(self._estimate_bps, now)
 
     def _may_raise(self, stream: Stream, changed: bool, now: float) -> bool:
         memory = self._memory[stream.consumer_id]
-        if now < memory.held_until:
+        if memory.holds(self._estimate_bps, now):
             return False
         if changed and memory.is_news(stream):
             return True
@@ -201,7 +211,7 @@ class Allocator:
         wanted = stream.steps[-1].level if stream.steps else None
         before = min(memory.level, wanted) if memory.level is not None and wanted is not None else None
         if before is not None and (level is None or level < before):
-            self._dropped(memory, level, now)
+            self._dropped(memory, level, _cost(stream, sum(step.level <= before for step in stream.steps)), now)
         elif level is not None and (memory.level is None or level > memory.level):
             memory.raised_at, memory.room_since = now, None
         # What was not shown (or muted) for a while comes back like a newcomer, at once.
@@ -213,8 +223,10 @@ class Allocator:
             return Target(level, stream.reason)
         return Target(level, "bandwidth")
 
-    def _dropped(self, memory: _Memory, level: Level | None, now: float) -> None:
-        if now - memory.dropped_at < ONE_FALL_S:
+    def _dropped(self, memory: _Memory, level: Level | None, cost_bps: float, now: float) -> None:
+        one_fall = now - memory.dropped_at < ONE_FALL_S
+        memory.dropped_bps = max(cost_bps, memory.dropped_bps) if one_fall else cost_bps
+        if one_fall:
             pass
         elif now - memory.raised_at < RAISE_LASTS_S and memory.dropped_at > -math.inf:
             memory.hold_s = min(HOLD_MAX_S, memory.hold_s * 2)

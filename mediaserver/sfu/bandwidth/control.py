@@ -170,7 +170,7 @@ class Bandwidth:
             needed = _highest_needed(producer, recording_height)
             if not any(receiver.port.peer_id != producer.peer_id for receiver in self.receivers.values()):
                 needed = max(0, needed)  # alone: the first who comes is to see something at once
-            most = 0 if producer.upper_rest else None
+            most = 0 if producer.upper_rest else self._offers.missed(producer, now)
             news = demand.update(needed, now, most) if self._allocates else None
             if news is not None:
                 self._offers.asked(producer, demand.announced, now)
