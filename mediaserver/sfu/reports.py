@@ -55,7 +55,7 @@ class Reports:
                     _begin_anew(uplink, now)
                 if len(uplink.nack) and gives_way(producer, uplink, now):
                     continue
-                if numbers := uplink.wanted(now):
+                if numbers := uplink.wanted(now, port.narrow.queue_s(now)):
                     urgent += rtcp.build_nack(self._ssrc, uplink.ssrc, numbers)
                 if producer.upper_rest and (uplink.layer or port.narrow.turns(now)):
                     continue
@@ -76,8 +76,9 @@ class Reports:
                 out.append(rtcp.build_receiver_report(self._ssrc, blocks) + rtcp.build_sdes(self._ssrc, CNAME))
         if now >= port.next_twcc_at:
             media = next((uplink.ssrc for uplink in uplinks if uplink.ssrc is not None), 0)
-            out += port.twcc.feedback(self._ssrc, media)
             self._watch(port, uplinks, now)
+            # Chromium repeats by itself, before all else, what it is told to be missing (RtpVideoSender, "early loss").
+            out += port.twcc.feedback(self._ssrc, media, gaps=not port.narrow.overflows(now))
             port.next_twcc_at = now + twcc.INTERVAL_S
         return out
 

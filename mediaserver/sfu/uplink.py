@@ -285,13 +285,14 @@ class Uplink:
         """Nothing is missing, and no key frame is waited for."""
         return self._keyframe_wanted_at is None and not len(self.nack)
 
-    def wanted(self, now: float) -> list[int]:
-        """Lost numbers (16 bit) to ask the publisher for now. What is given up costs a key frame."""
+    def wanted(self, now: float, queue_s: float = 0.0) -> list[int]:
+        """Lost numbers (16 bit) to ask the publisher for now; `queue_s` as NackGenerator.due says. What is given up
+        costs a key frame."""
         if not len(self.nack):
             return []
         self._note_loss(now)
         given_up = self.nack.given_up
-        numbers = self.nack.due(now, self.meter.share)
+        numbers = self.nack.due(now, self.meter.share, queue_s)
         if self.nack.given_up > given_up:
             self.want_keyframe(now)
         return [number & 0xFFFF for number in numbers]

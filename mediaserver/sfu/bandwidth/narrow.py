@@ -39,6 +39,8 @@ FILLED_REST_S = 2.0
 """Of a queue alone, that no loss follows."""
 USUAL_WEIGHT = 0.05
 """Of one look in what usually comes: about a second."""
+QUEUE_S, EMPTIED_S = 0.3, 1.2
+"""What a full queue commonly holds, and how long it takes to run empty."""
 
 
 class NarrowLink:
@@ -88,7 +90,8 @@ class NarrowLink:
             self._rise_s += later
             self._rising_s += passed
             self._rise_bytes += fresh
-            if self._rise_s >= FILLED_S and self._rise_bytes * 8 < STARVED * self._usual_bps * self._rising_s:
+            came_bps = self._rise_bytes * 8 / self._rising_s
+            if self._rise_s >= FILLED_S and came_bps < STARVED * self._usual_bps:
                 self._narrow(now, FILLED_REST_S)
             return
         self._usual_bps += USUAL_WEIGHT * (fresh * 8 / passed - self._usual_bps)
@@ -104,6 +107,10 @@ class NarrowLink:
     def overflows(self, now: float) -> bool:
         """What is missed was sent before the publisher obeyed."""
         return now - self.began < OVERFLOW_S
+
+    def queue_s(self, now: float) -> float:
+        """How much longer than a round trip the way takes because of the full queue."""
+        return QUEUE_S if now - self.began < EMPTIED_S else 0.0
 
     def _narrow(self, now: float, least_s: float) -> None:
         if now >= self._until:
