@@ -38,6 +38,15 @@ def _begin_anew(uplink: Uplink, now: float) -> None:
             uplink.want_keyframe(now, urgent=True)
 
 
+def _hushed(port: Port, now: float) -> bool:
+    """The publisher is not to be told now what did not come. Chromium repeats by itself, before all else, what it is
+    told to be lost, also when its link overflows; and as long as it is told of any loss it does not try whether its
+    link carries upper layers again."""
+    if port.narrow.overflows(now):
+        return True
+    return port.narrow.loses_little and any(one.upper_rest or one.awaited for one in port.producers.values())
+
+
 class Reports:
     """Builds what is due on one transport. `ssrc` is ours as a reporter."""
 
@@ -77,8 +86,7 @@ class Reports:
         if now >= port.next_twcc_at:
             media = next((uplink.ssrc for uplink in uplinks if uplink.ssrc is not None), 0)
             self._watch(port, uplinks, now)
-            # Chromium repeats by itself, before all else, what it is told to be missing (RtpVideoSender, "early loss").
-            out += port.twcc.feedback(self._ssrc, media, gaps=not port.narrow.overflows(now))
+            out += port.twcc.feedback(self._ssrc, media, gaps=not _hushed(port, now))
             port.next_twcc_at = now + twcc.INTERVAL_S
         return out
 

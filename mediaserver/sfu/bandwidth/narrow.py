@@ -39,6 +39,9 @@ FILLED_REST_S = 2.0
 """Of a queue alone, that no loss follows."""
 USUAL_WEIGHT = 0.05
 """Of one look in what usually comes: about a second."""
+LOSS_WEIGHT = 0.1
+MUCH_LOST = 0.12
+"""More than this may be a limit without a queue."""
 QUEUE_S, EMPTIED_S = 0.3, 1.2
 """What a full queue commonly holds, and how long it takes to run empty."""
 
@@ -49,6 +52,7 @@ class NarrowLink:
     def __init__(self) -> None:
         self._expected = self._came = 0
         self._found = 0
+        self._lost_share = 0.0
         self._rest_s = REST_S
         self.began = self._until = -math.inf
         self._transits: dict[int, float] = {}
@@ -65,6 +69,7 @@ class NarrowLink:
         fresh = expected - self._expected
         if fresh >= PACKETS:
             missing = 2 * (came - self._came) < fresh
+            self._lost_share += LOSS_WEIGHT * (1 - (came - self._came) / fresh - self._lost_share)
             self._expected, self._came = expected, came
             self._found = self._found + 1 if missing else 0
             if self._found >= LOOKS:
@@ -107,6 +112,11 @@ class NarrowLink:
     def overflows(self, now: float) -> bool:
         """What is missed was sent before the publisher obeyed."""
         return now - self.began < OVERFLOW_S
+
+    @property
+    def loses_little(self) -> bool:
+        """What is lost is more likely lost at any rate than for want of room."""
+        return self._lost_share < MUCH_LOST
 
     def queue_s(self, now: float) -> float:
         """How much longer than a round trip the way takes because of the full queue."""

@@ -92,10 +92,9 @@ class Offers:
         """The highest layer that comes, where the publisher was told long enough ago to send more; else None."""
         name = producer.producer_id
         announced = self._announced.get(name, 0)
-        if announced <= 0:
-            return None
         coming = max((uplink.layer for uplink in producer.uplinks if uplink.live(now)), default=announced)
-        if coming >= announced:
+        producer.awaited = announced > coming
+        if not producer.awaited:
             self._patience_s.pop(name, None)
             return None
         patience_s = self._patience_s.get(name, COMES_WITHIN_S)
