@@ -24,8 +24,10 @@ RAISE_AFTER_S = 0.3
 """Room must have been there for so long."""
 HOLD_MIN_S, HOLD_MAX_S = 2.0, 16.0
 """After a drop for lack of room nothing of this stream is raised for HOLD_MIN_S, twice as long each time a raise did
-not last RAISE_LASTS_S. Past HOLD_MIN_S it ends as soon as the estimate has come to ANOTHER_LINK times of what had to go."""
-ANOTHER_LINK = 1.4
+not last RAISE_LASTS_S."""
+ANOTHER_LINK, QUITE_ANOTHER = 1.4, 3.0
+"""Past HOLD_MIN_S it ends as soon as the estimate comes to this multiple of what had to go; to the second after a raise
+that did not last, because that estimate had promised too much already."""
 RAISE_LASTS_S = 10.0
 ONE_FALL_S = 2.0
 """Drops within this time of each other are one: a link that narrows much is followed in steps."""
@@ -100,8 +102,8 @@ class _Memory:
     hold_s: float = HOLD_MIN_S
     raised_at: float = -math.inf
     dropped_at: float = -math.inf
-    dropped_bps: float = math.inf
-    """Cost of what was dropped last, of the most of one fall."""
+    another_bps: float = math.inf
+    """An estimate of so much shows that the link is another one than at the last drop."""
 
     def forgive(self) -> None:
         """What was dropped before says nothing of the room that there is now."""
@@ -110,7 +112,7 @@ class _Memory:
 
     def holds(self, estimate_bps: float, now: float) -> bool:
         """After a drop: it is not to be raised yet."""
-        another = estimate_bps >= ANOTHER_LINK * self.dropped_bps and now >= self.dropped_at + HOLD_MIN_S
+        another = estimate_bps >= self.another_bps and now >= self.dropped_at + HOLD_MIN_S
         return now < self.held_until and not another
 
     def is_news(self, stream: Stream) -> bool:
@@ -224,15 +226,16 @@ class Allocator:
         return Target(level, "bandwidth")
 
     def _dropped(self, memory: _Memory, level: Level | None, cost_bps: float, now: float) -> None:
-        one_fall = now - memory.dropped_at < ONE_FALL_S
-        memory.dropped_bps = max(cost_bps, memory.dropped_bps) if one_fall else cost_bps
-        if one_fall:
-            pass
+        if now - memory.dropped_at < ONE_FALL_S:
+            another_bps = max(memory.another_bps, ANOTHER_LINK * cost_bps)
         elif now - memory.raised_at < RAISE_LASTS_S and memory.dropped_at > -math.inf:
             memory.hold_s = min(HOLD_MAX_S, memory.hold_s * 2)
-        elif now - memory.dropped_at > FORGIVEN_S:
-            memory.hold_s = HOLD_MIN_S
-        memory.dropped_at = now
+            another_bps = QUITE_ANOTHER * cost_bps
+        else:
+            another_bps = ANOTHER_LINK * cost_bps
+            if now - memory.dropped_at > FORGIVEN_S:
+                memory.hold_s = HOLD_MIN_S
+        memory.dropped_at, memory.another_bps = now, another_bps
         memory.held_until = now + (memory.hold_s if level is not None else DARK_S)
         memory.room_since = None
 

@@ -29,10 +29,11 @@ TURN_S = 0.08
 before would be answered by large key frames of all layers."""
 OVERFLOW_S = 0.45
 """So long after a rest has begun, what was sent before is still missed."""
-RISE_S = 0.015
-"""A stream that comes later than at the look before by more than this shows a queue that fills up;"""
+RISE_S, RISE_MOST_S = 0.015, 1.0
+"""A stream that comes later than at the look before by more than this shows a queue that fills up (by more than
+RISE_MOST_S another clock);"""
 FILLED_S = 0.1
-"""so much later in a row of looks,"""
+"""so much later in LOOKS looks in a row or more (after a pause of the link only its first packet comes late),"""
 STARVED = 0.5
 """while less than this part comes of what came before: a key frame makes a queue, too, but comes no slower."""
 FILLED_REST_S = 2.0
@@ -56,11 +57,11 @@ class NarrowLink:
         self._rest_s = REST_S
         self.began = self._until = -math.inf
         self._transits: dict[int, float] = {}
-        self._bytes: int | None = None
+        self._bytes = 0
         self._looked_at = 0.0
         self._usual_bps = 0.0
         self._rise_s = self._rising_s = 0.0
-        self._rise_bytes = 0
+        self._rise_bytes = self._rises = 0
 
     def look(self, expected: int, came: int, now: float) -> None:
         """Of `expected` packets that the publisher sent until now, `came` came; both only rise. To be called about
@@ -78,28 +79,25 @@ class NarrowLink:
     def delayed(self, transits_s: Mapping[int, float], received_bytes: int, now: float) -> None:
         """`transits_s` is, for each stream, when its newest packet came less its own time stamp; `received_bytes` of
         all of them only rises. To be called with `look`."""
-        bytes_before, self._bytes = self._bytes, received_bytes
-        passed, self._looked_at = now - self._looked_at, now
-        if bytes_before is None or passed <= 0:
-            self._transits = dict(transits_s)
-            return
-        fresh = received_bytes - bytes_before
-        steps = [transit - self._transits[key] for key, transit in transits_s.items() if key in self._transits]
-        self._transits.update(transits_s)
-        moved = [step for step in steps if step]
-        later = max(moved, default=0.0)
-        if moved and not RISE_S < later < 1.0:
-            self._rise_s = self._rising_s = 0.0
-            self._rise_bytes = 0
-        elif fresh:
-            self._rise_s += later
-            self._rising_s += passed
+        before, self._transits = self._transits, dict(transits_s)
+        fresh, self._bytes = received_bytes - self._bytes, received_bytes
+        passed_s, self._looked_at = now - self._looked_at, now
+        steps = [step for key, transit in transits_s.items() if (step := transit - before.get(key, transit))]
+        if passed_s <= 0 or fresh < 0:
+            return  # a stream has ended
+        if steps and RISE_S < max(steps) < RISE_MOST_S:
+            self._rises += 1
+            self._rise_s += max(steps)
+            self._rising_s += passed_s
             self._rise_bytes += fresh
-            came_bps = self._rise_bytes * 8 / self._rising_s
-            if self._rise_s >= FILLED_S and came_bps < STARVED * self._usual_bps:
+            starved = self._rise_bytes * 8 < STARVED * self._usual_bps * self._rising_s
+            if self._rises >= LOOKS and self._rise_s >= FILLED_S and starved:
                 self._narrow(now, FILLED_REST_S)
             return
-        self._usual_bps += USUAL_WEIGHT * (fresh * 8 / passed - self._usual_bps)
+        if steps:
+            self._rise_s = self._rising_s = 0.0
+            self._rise_bytes = self._rises = 0
+        self._usual_bps += USUAL_WEIGHT * (fresh * 8 / passed_s - self._usual_bps)
 
     def rests(self, now: float) -> bool:
         """True while upper layers must not be sent."""
