@@ -94,6 +94,7 @@ class NackGenerator:
         """Numbers to ask for now, rising. `loss` is the share that this link loses; `queue_s` is how much longer than
         a round trip a repair takes now."""
         self.fresh = False
+        echoes = loss >= ECHO_FROM_LOSS and not queue_s
         asked: list[int] = []
         for number, wanted in list(self._missing.items()):
             since = now - wanted.asked_at
@@ -112,7 +113,7 @@ class NackGenerator:
                 wanted.asked_at = now
                 wanted.echoed = False
                 asked.append(number)
-            elif loss >= ECHO_FROM_LOSS and not queue_s and not wanted.echoed and wanted.tries and since >= ECHO_AFTER_S:
+            elif echoes and not wanted.echoed and wanted.tries and since >= ECHO_AFTER_S:
                 wanted.echoed = True
                 asked.append(number)
         self.requested += len(asked)

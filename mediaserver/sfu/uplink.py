@@ -231,8 +231,8 @@ class Uplink:
 
     @property
     def transit_s(self) -> float | None:
-        """When the newest packet came less its own time stamp, in seconds: what it is tells nothing, how it changes does;
-        None before the first."""
+        """When the newest packet came, less its own time stamp, in seconds: only how that changes tells anything. None
+        before the first."""
         return None if self._transit is None else self._transit / self.codec.clock_rate
 
     @property

@@ -20,6 +20,9 @@ FAIR_BPS = 600_000
 USE_TO_RAISE = 0.9
 """Part of the estimate that may be filled by raising: the rest keeps a change of the picture from undoing it."""
 USE_AFTER_DROP = 0.95
+DEEP, USE_AFTER_DEEP = 1.6, 0.6
+"""Where so many times the estimate was given, it is still on its way down: half a second of arrivals makes it. Each
+step on the way would cost a key frame of a layer that is left at once."""
 RAISE_AFTER_S = 0.3
 """Room must have been there for so long."""
 HOLD_MIN_S, HOLD_MAX_S = 2.0, 16.0
@@ -146,7 +149,8 @@ class Allocator:
         cost = sum(_cost(s, kept[s.consumer_id]) for s in streams)
         if cost > estimate_bps:
             capped = [_cut(s, kept[s.consumer_id]) for s in streams]
-            counts = distribute(USE_AFTER_DROP * estimate_bps, capped)
+            use = USE_AFTER_DEEP if cost > DEEP * estimate_bps else USE_AFTER_DROP
+            counts = distribute(use * estimate_bps, capped)
         else:
             counts = self._raise(estimate_bps, streams, kept, changed, now)
         return {s.consumer_id: self._settle(s, counts[s.consumer_id], now) for s in streams}

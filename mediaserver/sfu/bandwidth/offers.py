@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 from mediaserver.sfu.bandwidth.demand import Demand
 from mediaserver.sfu.bandwidth.view import Offer
@@ -13,13 +13,14 @@ from mediaserver.sfu.ports import Producer
 USUAL_BPS = (150_000.0, 500_000.0, 1_500_000.0)
 """Of a layer that has not come yet."""
 COMES_WITHIN_S = 3.0
-"""A layer that was asked for and has not come after this time is one that the publisher cannot send now. It is asked for
-anew: to be told so makes Chromium try what its link carries, which by itself it hardly does."""
-LATER_S, MOST_S = 0.5, 8.0
+"""A layer that was asked for and has not come after this time is one that the publisher cannot send now. It is asked
+for anew: to be told so makes Chromium try what its link carries, which by itself it hardly does."""
+LATER_S, MOST_S = 0.5, 6.0
 """The next try waits longer by LATER_S, MOST_S at most: each costs key frames of the layers that do come."""
 PEAK_HALVES_S = 30.0
 RAMP_S = 4.0
-"""A layer that has just begun costs less than it soon will: for this time it counts as what it was at its peak."""
+"""A layer that has just begun costs less than it soon will: for this time, and before it comes, it counts as what it
+was at its peak."""
 
 
 WAVERING = 0.1
@@ -46,7 +47,9 @@ class Offers:
         self._peaks: dict[str, list[float]] = {}
         self._noted_at = 0.0
         self._asked: dict[str, float] = {}
-        self._patience_s: dict[str, float] = {}
+        self._patience: dict[
+            str, tuple[float, int]
+        ] = {}  # seconds for the next try, and the layer that came at the last
         self._ranks: dict[str, int] = {}
         self._of: dict[str, tuple[float, Offer]] = {}
         self._seen: list[Offer] = []
@@ -74,13 +77,13 @@ class Offers:
             demand = demands.get(producer.producer_id)
             self._announced[producer.producer_id] = len(usual) - 1 if demand is None else demand.announced
             for layer, uplink in enumerate(producer.uplinks):
-                if uplink.live(now):
-                    rates = uplink.bitrate_bps(now)
-                    if rates and rates[-1] > 0:
-                        settled = uplink.activity.live_for(now) >= RAMP_S
+                settled = uplink.activity.live_for(now) >= RAMP_S
+                rates: Sequence[float] = uplink.bitrate_bps(now) if uplink.live(now) else usual[layer]
+                if rates and rates[-1] > 0:
+                    if uplink.live(now):
                         peaks[layer] = max(peaks[layer] * (fade if settled else 1.0), rates[-1])
-                        share = 1.0 if settled else peaks[layer] / rates[-1]
-                        usual[layer] = tuple(rate * share for rate in rates)
+                    share = 1.0 if settled or not peaks[layer] else max(1.0, peaks[layer] / rates[-1])
+                    usual[layer] = tuple(rate * share for rate in rates)
 
     def asked(self, producer: Producer, highest: int, now: float) -> None:
         """The publisher was told to send up to this layer."""
@@ -94,18 +97,17 @@ class Offers:
         announced = self._announced.get(name, 0)
         coming = max((uplink.layer for uplink in producer.uplinks if uplink.live(now)), default=announced)
         producer.awaited = announced > coming
-        if not producer.awaited:
-            self._patience_s.pop(name, None)
+        patience_s, came = self._patience.get(name, (COMES_WITHIN_S, coming))
+        if coming > came:
+            patience_s = COMES_WITHIN_S
+        if not producer.awaited or now - self._asked.get(name, now) < patience_s:
             return None
-        patience_s = self._patience_s.get(name, COMES_WITHIN_S)
-        if now - self._asked.get(name, now) < patience_s:
-            return None
-        self._patience_s[name] = min(MOST_S, patience_s + LATER_S)
+        self._patience[name] = min(MOST_S, patience_s + LATER_S), coming
         return coming
 
     def forget(self, producer_id: str) -> None:
         """The producer has ended."""
-        for known in (self._usual, self._peaks, self._announced, self._asked, self._patience_s, self._of):
+        for known in (self._usual, self._peaks, self._announced, self._asked, self._patience, self._of):
             known.pop(producer_id, None)
         self._seen.clear()
 

@@ -30,6 +30,8 @@ SMOOTHING, SMOOTHED_S = 0.1, 0.1
 REST_S = 1.0
 """So long nothing is allocated anew where everybody has all that is wanted, and nothing new was heard."""
 REPAIR_SHARE, REPAIR_BURST_S = 0.2, 0.25
+FILLED_MS = 80.0
+LEAST_PACE_BPS = 150_000
 REPAIR_MOST = 0.6
 """More repairs than this part of the media are not made room for: they would push out what they repair."""
 
@@ -152,7 +154,9 @@ class Receiver:
         sender = self.sender
         estimate = float(sender.estimate_bps(now))
         self.limited = self.port.link.limited = sender.limited(now)
-        self.pacer.set_rate(sender.pacing_bps(now, estimate))
+        filled = self.port.link.filled = self.limited and sender.meter.queue_ms > FILLED_MS
+        # A key frame that leaves faster than a full queue runs empty is lost in part.
+        self.pacer.set_rate(max(LEAST_PACE_BPS, estimate) if filled else sender.pacing_bps(now, estimate))
         view = self._shown(now)
         downlinks: dict[str, Downlink] = {}
         seen: dict[str, tuple[Offer, View, Stream]] = {}
