@@ -133,6 +133,8 @@ class Allocator:
         self._estimate_bps = 0.0
         self.settled = False
         """The last time everybody had all that is wanted, and nothing changed."""
+        self.fell_deep_at = -math.inf
+        """When the estimate last fell so far that it cannot have come down to the link's rate yet."""
 
     def allocate(self, estimate_bps: float, streams: list[Stream], now: float) -> dict[str, Target]:
         """Targets of all streams; their cost is at most `estimate_bps`."""
@@ -149,8 +151,9 @@ class Allocator:
         cost = sum(_cost(s, kept[s.consumer_id]) for s in streams)
         if cost > estimate_bps:
             capped = [_cut(s, kept[s.consumer_id]) for s in streams]
-            use = USE_AFTER_DEEP if cost > DEEP * estimate_bps else USE_AFTER_DROP
-            counts = distribute(use * estimate_bps, capped)
+            deep = cost > DEEP * estimate_bps
+            self.fell_deep_at = now if deep else self.fell_deep_at
+            counts = distribute((USE_AFTER_DEEP if deep else USE_AFTER_DROP) * estimate_bps, capped)
         else:
             counts = self._raise(estimate_bps, streams, kept, changed, now)
         return {s.consumer_id: self._settle(s, counts[s.consumer_id], now) for s in streams}

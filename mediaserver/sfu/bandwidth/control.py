@@ -21,7 +21,7 @@ from mediaserver.sfu.layers import Layers
 from mediaserver.sfu.outbox import Outbox, Outgoing
 from mediaserver.sfu.ports import Port, Producer
 
-HEAVY = 0.8
+HEAVY = 0.5
 """A base layer of more than this part of the estimate is not sent on while a lower one is waited for."""
 
 
