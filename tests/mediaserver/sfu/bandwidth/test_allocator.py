@@ -214,6 +214,17 @@ def test_a_fall_in_steps_is_one_fall_and_darkness_ends_first() -> None:
     assert seen.index(None) == 3 and seen[4:].index(Level(2, 2)) <= 8, "not held twice as long for each step"
 
 
+@pytest.mark.parametrize(("estimate", "level", "deep"), [(1.0e6, Level(1, 2), False), (0.8e6, Level(0, 2), True)])
+def test_a_deep_fall_does_not_stop_half_way(estimate: float, level: Level, deep: bool) -> None:
+    """Half a second of arrivals tells what a link carries: just after it has narrowed, it carries less than that."""
+    allocator, streams = Allocator(), meeting({"c": STAGE})
+    assert allocator.allocate(3e6, streams, 0.0)["c"].level == Level(2, 2)
+    assert allocator.allocate(estimate, streams, 1.0)["c"].level == level
+    assert (allocator.fell_deep_at == 1.0) == deep
+    seen = [allocator.allocate(estimate, streams, 1.0 + 0.1 * index)["c"].level for index in range(1, 30)]
+    assert seen[-1] == Level(1, 2), "what it does carry after all is given soon"
+
+
 def test_an_estimate_that_wavers_moves_nothing() -> None:
     allocator, streams = Allocator(), meeting(NINE)
     chance = random.Random(1)
