@@ -66,8 +66,6 @@ class Producer:
 
     upper_rest: bool = False
     """Its publisher's link is too narrow: nothing but the lowest layer is to be sent or waited for."""
-    awaited: bool = False
-    """Its publisher was told to send an upper layer that does not come."""
 
     @property
     def off(self) -> bool:

@@ -40,11 +40,12 @@ def _begin_anew(uplink: Uplink, now: float) -> None:
 
 def _hushed(port: Port, now: float) -> bool:
     """The publisher is not to be told now what did not come. Chromium repeats by itself, before all else, what it is
-    told to be lost, also when its link overflows; and as long as it is told of any loss it does not try whether its
-    link carries upper layers again."""
+    told to be lost, also when its link overflows; and while it sends less than it could, every loss that it is told of
+    lowers its estimate and keeps it from trying whether its link carries the upper layers."""
     if port.narrow.overflows(now):
         return True
-    return port.narrow.loses_little and any(one.upper_rest or one.awaited for one in port.producers.values())
+    layered = [one.uplinks[-1] for one in port.producers.values() if len(one.uplinks) > 1]
+    return port.narrow.loses_little and any(not uplink.live(now) for uplink in layered)
 
 
 class Reports:

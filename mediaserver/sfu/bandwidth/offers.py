@@ -17,10 +17,10 @@ COMES_WITHIN_S = 3.0
 for anew: to be told so makes Chromium try what its link carries, which by itself it hardly does."""
 LATER_S, MOST_S = 0.5, 6.0
 """The next try waits longer by LATER_S, MOST_S at most: each costs key frames of the layers that do come."""
-PEAK_HALVES_S = 30.0
+PEAK_SHARE, PEAK_HALVES_S = 0.85, 10.0
 RAMP_S = 4.0
-"""A layer that has just begun costs less than it soon will: for this time, and before it comes, it counts as what it
-was at its peak."""
+"""A layer that has just begun costs less than it soon will: for this time, and before it comes, it counts as nearly
+what it was at its peak of late."""
 
 
 WAVERING = 0.1
@@ -81,7 +81,7 @@ class Offers:
                 rates: Sequence[float] = uplink.bitrate_bps(now) if uplink.live(now) else usual[layer]
                 if rates and rates[-1] > 0:
                     if uplink.live(now):
-                        peaks[layer] = max(peaks[layer] * (fade if settled else 1.0), rates[-1])
+                        peaks[layer] = max(peaks[layer] * (fade if settled else 1.0), PEAK_SHARE * rates[-1])
                     share = 1.0 if settled or not peaks[layer] else max(1.0, peaks[layer] / rates[-1])
                     usual[layer] = tuple(rate * share for rate in rates)
 
@@ -96,11 +96,10 @@ class Offers:
         name = producer.producer_id
         announced = self._announced.get(name, 0)
         coming = max((uplink.layer for uplink in producer.uplinks if uplink.live(now)), default=announced)
-        producer.awaited = announced > coming
         patience_s, came = self._patience.get(name, (COMES_WITHIN_S, coming))
         if coming > came:
             patience_s = COMES_WITHIN_S
-        if not producer.awaited or now - self._asked.get(name, now) < patience_s:
+        if coming >= announced or now - self._asked.get(name, now) < patience_s:
             return None
         self._patience[name] = min(MOST_S, patience_s + LATER_S), coming
         return coming

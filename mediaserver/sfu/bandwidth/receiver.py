@@ -33,6 +33,8 @@ REPAIR_SHARE, REPAIR_BURST_S = 0.2, 0.25
 FILLED_MS = 80.0
 FILLED_PACE, LEAST_PACE_BPS = 0.6, 300_000
 """A key frame that leaves faster than a full queue runs empty is lost in part."""
+LIT_S = 2.0
+"""So long after a deep fall the least picture goes on: without any packet nothing is learned of the link."""
 DEEP_PACE, DEEP_S = 0.33, 0.5
 """The same for so long after a deep fall: the estimate comes down later than the link did."""
 REPAIR_MOST = 0.6
@@ -187,14 +189,15 @@ class Receiver:
         if budget < desired:
             resting = None
             least = _least(streams)
-            fits = estimate - self._audio_bps >= least and (view.cap_bps is None or view.cap_bps >= least)
-            if sender.untried or fits:
+            fits = estimate - self._audio_bps >= least or now - self._allocator.fell_deep_at < LIT_S
+            if sender.untried or (fits and (view.cap_bps is None or view.cap_bps >= least)):
                 budget = max(budget, least / USE_TO_RAISE)  # a picture at all comes before room for its repairs
         if resting is not None:
             self._rest(now)
             return []
         targets = self._allocator.allocate(budget, streams, now)
         if self._allocator.fell_deep_at == now:
+            sender.cut(now)
             self.pacer.set_rate(deep_bps)
         self._resting = (streams, desired) if self._allocator.settled else (None, 0.0)
         if self._allocator.settled:
