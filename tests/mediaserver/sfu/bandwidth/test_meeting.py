@@ -12,6 +12,7 @@ from mediaserver.rtp.transport_feedback import TransportFeedback
 from mediaserver.sfu.bandwidth.demand import UNWANTED_AFTER_S
 from mediaserver.sfu.bandwidth.narrow import OVERFLOW_S
 from mediaserver.sfu.bandwidth.offers import COMES_WITHIN_S, MOST_S
+from mediaserver.sfu.bandwidth.receiver import DEEP_PACE, LEAST_PACE_BPS, LIT_S
 from tests.sim.meeting import Meeting
 
 pytestmark = pytest.mark.usefixtures("plane")
@@ -165,6 +166,29 @@ def test_a_receiver_with_reports_only_is_served_too() -> None:
     meeting.room.receive_rtcp("b-recv", remb, meeting.now)
     meeting.run(1)
     assert meeting.told(viewer)[-1] == (0, 0, "bandwidth"), "every fourth picture of the lowest layer"
+
+
+def test_a_deep_fall_leaves_the_least_picture_on_and_lets_the_key_frame_through() -> None:
+    meeting = Meeting(14)
+    viewer = meeting.watch(rate_bps=4e6, queue_s=0.3, delay_s=0.05)
+    meeting.show(viewer, 720)
+    meeting.run(8)
+    narrow = meeting.now
+    viewer.down.rate_bps = 150e3
+    while meeting.downlink(viewer).target == (2, 2):
+        meeting.run(0.02)
+        assert meeting.now < narrow + 1
+    receiver = meeting.room._bandwidth.receivers["b-recv"]
+    assert 8 / receiver.pacer._byte_s == pytest.approx(
+        max(LEAST_PACE_BPS, DEEP_PACE * meeting.estimate(viewer)), rel=0.1
+    )
+    targets = {meeting.downlink(viewer).target}
+    for _ in range(int((LIT_S - 0.4) * 10)):
+        meeting.run(0.1)
+        targets.add(meeting.downlink(viewer).target)
+    assert None not in targets
+    assert all(target is not None and target[0] == 0 for target in targets)
+    assert viewer.longest_gap(narrow, narrow + 2) < 1.3
 
 
 def test_the_view_decides_what_is_sent() -> None:
