@@ -171,7 +171,8 @@ class Downlink:
             same = stored.timestamp == last.timestamp and stored.spatial == last.spatial
             if same and not last.frame_end:
                 return True  # the limit was lowered within this frame: it is sent to its end
-        up = self.target is not None and stored.temporal == self.temporal + 1 <= self.target[1]
+        leaves = self.reason == "bandwidth" and self.want is not None and self.want.layer < self.span.uplink.layer
+        up = self.target is not None and stored.temporal == self.temporal + 1 <= self.target[1] and not leaves
         if up and stored.sync and stored.start and stored.spatial <= self.spatial:
             self.temporal = stored.temporal
             return True

@@ -90,9 +90,11 @@ class NackGenerator:
         self._took.append(min(MAX_RTT_S, max(MIN_RTT_S, now - wanted.first_asked_at)))
         self.rtt_s = sorted(self._took)[int(len(self._took) * RTT_QUANTILE)]
 
-    def due(self, now: float, loss: float = 0.0) -> list[int]:
-        """Numbers to ask for now, rising. `loss` is the share that this link loses."""
+    def due(self, now: float, loss: float = 0.0, queue_s: float = 0.0) -> list[int]:
+        """Numbers to ask for now, rising. `loss` is the share that this link loses; `queue_s` is how much longer than
+        a round trip a repair takes now."""
         self.fresh = False
+        echoes = loss >= ECHO_FROM_LOSS and not queue_s
         asked: list[int] = []
         for number, wanted in list(self._missing.items()):
             since = now - wanted.asked_at
@@ -103,7 +105,7 @@ class NackGenerator:
                 self.given_up += 1
                 continue
             else:
-                ask = since >= self.rtt_s + MARGIN_S
+                ask = since >= self.rtt_s + MARGIN_S + queue_s
             if ask:
                 if not wanted.tries:
                     wanted.first_asked_at = now
@@ -111,7 +113,7 @@ class NackGenerator:
                 wanted.asked_at = now
                 wanted.echoed = False
                 asked.append(number)
-            elif loss >= ECHO_FROM_LOSS and not wanted.echoed and wanted.tries and since >= ECHO_AFTER_S:
+            elif echoes and not wanted.echoed and wanted.tries and since >= ECHO_AFTER_S:
                 wanted.echoed = True
                 asked.append(number)
         self.requested += len(asked)

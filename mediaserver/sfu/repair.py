@@ -32,6 +32,8 @@ LAYER_CREDIT: Final = (-6_000, 2_000, 6_000)
 """A packet of this temporal layer is repeated only with more credit than this."""
 QUEUE_S: Final = 0.08
 """A round trip longer than the shortest by this much means that a queue fills up."""
+FULL_QUEUE_S: Final = 0.3
+"""So much longer a repair takes through a queue that has filled up. Round trips are told once a second only."""
 RTT_FORGOTTEN_PER_S: Final = 0.002
 """The shortest round trip rises by this much per second, so that a new path is learned."""
 REPORT_SMOOTHING: Final = 0.3
@@ -52,6 +54,8 @@ class Link:
         self.limited = False
         """The estimate says that the link carries no more: what is lost is its overflow, and tells nothing of what it
         loses at any rate."""
+        self.filled = False
+        """Besides, its queue has filled up: what is asked for again is still in it, or would only lengthen it."""
         self.epoch = 0
         """How often it became generous."""
         self.lost = 0
@@ -121,12 +125,12 @@ class Link:
     @property
     def answers(self) -> int:
         """Copies for one request."""
-        return 2 if TWICE_FROM_LOSS <= self.loss < HOPELESS_LOSS and not self.congested else 1
+        return 2 if TWICE_FROM_LOSS <= self.loss < HOPELESS_LOSS and not (self.congested or self.filled) else 1
 
     @property
     def early_share(self) -> float:
         """Share of the bytes to send twice unasked."""
-        if self.congested or self.loss >= HOPELESS_LOSS:
+        if self.congested or self.filled or self.loss >= HOPELESS_LOSS:
             return 0.0
         return next((share for loss, share in EARLY_SHARES if self.loss >= loss), 0.0)
 
@@ -153,7 +157,9 @@ class Repair:
             count = 0
         else:
             last, count = entry
-            if count >= RESEND_LIMIT or now - last < max(RESEND_SPACING_S, 0.8 * (self.link.rtt_s or 0.0)):
+            queue_s = FULL_QUEUE_S if self.link.filled else 0.0
+            spacing_s = max(RESEND_SPACING_S, 0.8 * (self.link.rtt_s or 0.0)) + queue_s
+            if count >= RESEND_LIMIT or now - last < spacing_s:
                 return 0
         self._remember(number, now, count + 1)
         return self.link.answers

@@ -20,7 +20,7 @@ COMPOUND_BYTES = 1_100
 def gives_way(producer: Producer, uplink: Uplink, now: float) -> bool:
     """An upper layer that the publisher's link has become too narrow for: to ask for what it lost would take the link
     from the layer below, which is what can still be seen."""
-    if producer.left_away(uplink):
+    if producer.left_away(uplink) or (producer.upper_rest and uplink.layer):
         uplink.nack.forget()
         return False
     if uplink.swamped:
@@ -29,6 +29,25 @@ def gives_way(producer: Producer, uplink: Uplink, now: float) -> bool:
         uplink.nack.expire(now)  # a layer that stops at this moment would keep them for good
         return uplink.layer > 0
     return False
+
+
+def _begin_anew(uplink: Uplink, now: float) -> None:
+    """What was sent before the publisher gave way is given up, also of the lowest layer: browsers send repairs before
+    all else, and so a key frame would wait for them."""
+    if len(uplink.nack):
+        uplink.nack.forget()
+        if not uplink.layer:
+            uplink.want_keyframe(now, urgent=True)
+
+
+def _hushed(port: Port, now: float) -> bool:
+    """The publisher is not to be told now what did not come. Chromium repeats by itself, before all else, what it is
+    told to be lost, also when its link overflows; and while it sends less than it could, every loss that it is told of
+    lowers its estimate and keeps it from trying whether its link carries the upper layers."""
+    if port.narrow.overflows(now):
+        return True
+    layered = [one.uplinks[-1] for one in port.producers.values() if len(one.uplinks) > 1]
+    return port.narrow.loses_little and any(not uplink.live(now) for uplink in layered)
 
 
 class Reports:
@@ -44,10 +63,14 @@ class Reports:
             for uplink in producer.uplinks:
                 if uplink.content or uplink.ssrc is None:
                     continue
+                if producer.upper_rest and port.narrow.overflows(now) and uplink.key_time < port.narrow.began:
+                    _begin_anew(uplink, now)
                 if len(uplink.nack) and gives_way(producer, uplink, now):
                     continue
-                if numbers := uplink.wanted(now):
+                if numbers := uplink.wanted(now, port.narrow.queue_s(now)):
                     urgent += rtcp.build_nack(self._ssrc, uplink.ssrc, numbers)
+                if producer.upper_rest and (uplink.layer or port.narrow.turns(now)):
+                    continue
                 if uplink.keyframe_due(now):
                     urgent += rtcp.build_pli(self._ssrc, uplink.ssrc)
         return [urgent] if urgent else []
@@ -65,10 +88,16 @@ class Reports:
                 out.append(rtcp.build_receiver_report(self._ssrc, blocks) + rtcp.build_sdes(self._ssrc, CNAME))
         if now >= port.next_twcc_at:
             media = next((uplink.ssrc for uplink in uplinks if uplink.ssrc is not None), 0)
-            out += port.twcc.feedback(self._ssrc, media)
-            port.narrow.look(port.twcc.expected, port.twcc.came, now)
+            self._watch(port, uplinks, now)
+            out += port.twcc.feedback(self._ssrc, media, gaps=not _hushed(port, now))
             port.next_twcc_at = now + twcc.INTERVAL_S
         return out
+
+    def _watch(self, port: Port, uplinks: list[Uplink], now: float) -> None:
+        """Whether the publisher's link has become too narrow for its pictures."""
+        port.narrow.look(port.twcc.expected, port.twcc.came, now)
+        transits = {uplink.ssrc or 0: at for uplink in uplinks if (at := uplink.transit_s) is not None}
+        port.narrow.delayed(transits, sum([uplink.bytes for uplink in uplinks]), now)
 
     def of_receiver(self, port: Port, now: float) -> list[bytes]:
         """Sender reports of all streams that a receiving transport gets, each with its CNAME, once a second: as one

@@ -461,6 +461,8 @@ class Room:
                 self._repair(port, now)
             if port.direction == "send":
                 reports = self._reports.of_publisher(port, now)
+                if port.narrow.began == now:
+                    self._review_at = now  # its upper layers are to be switched off at once
                 self._agenda.wait(port, now)
             else:
                 reports = self._reports.of_receiver(port, now)

@@ -43,7 +43,7 @@ class Arrivals(Protocol):
     def arrived(self, sequence_number: int, now: float, /) -> None:
         """See TwccReceiver."""
 
-    def feedback(self, sender_ssrc: int, media_ssrc: int) -> list[bytes]:
+    def feedback(self, sender_ssrc: int, media_ssrc: int, *, gaps: bool = True) -> list[bytes]:
         """See TwccReceiver."""
 
 
@@ -77,24 +77,25 @@ class TwccReceiver:
         """What is to be reported: by extended number, the time in ticks."""
         return dict(self._arrivals)
 
-    def feedback(self, sender_ssrc: int, media_ssrc: int) -> list[bytes]:
-        """RTCP packets that report everything that came since the last call; empty when nothing did."""
+    def feedback(self, sender_ssrc: int, media_ssrc: int, *, gaps: bool = True) -> list[bytes]:
+        """RTCP packets that report everything that came since the last call; empty when nothing did. Without `gaps`
+        they say nothing of what did not come in between, neither way."""
         packets = []
         pending, at = sorted(self._arrivals), 0
         if pending:
             self.came += len(pending)
             self.expected += max(0, pending[-1] - (pending[0] - 1 if self._reported is None else self._reported))
         while at < len(pending):
-            packet, at = self._one(pending, at, sender_ssrc, media_ssrc)
+            packet, at = self._one(pending, at, sender_ssrc, media_ssrc, gaps)
             packets.append(packet)
         self._arrivals.clear()
         return packets
 
-    def _one(self, pending: list[int], at: int, sender_ssrc: int, media_ssrc: int) -> tuple[bytes, int]:
+    def _one(self, pending: list[int], at: int, sender_ssrc: int, media_ssrc: int, gaps: bool) -> tuple[bytes, int]:
         """One packet that reports from `pending[at]` on, and where the next one begins."""
         first = pending[at]
         base = first
-        if self._reported is not None and 0 < first - self._reported - 1 < MAX_PACKETS // 2:
+        if gaps and self._reported is not None and 0 < first - self._reported - 1 < MAX_PACKETS // 2:
             base = self._reported + 1
         reference = self._arrivals[first] // _TICKS_PER_REFERENCE
         previous = reference * _TICKS_PER_REFERENCE
@@ -102,7 +103,7 @@ class TwccReceiver:
         deltas = bytearray()
         while at < len(pending):
             number = pending[at]
-            if number - base >= MAX_PACKETS:
+            if number - base >= MAX_PACKETS or (not gaps and number - base > len(symbols)):
                 break
             delta = self._arrivals[number] - previous
             if not -32768 <= delta <= 32767:

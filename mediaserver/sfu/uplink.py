@@ -176,6 +176,8 @@ class Uplink:
             self.keyframes += 1
             if self.key_at is None or extended > self.key_at:
                 self.key_at, self.key_time = extended, now
+        if extended != self.highest:
+            return  # it was asked for again: its delay is ours
         transit = now * codec.clock_rate - stored.timestamp
         if self._transit is not None:
             step = abs(transit - self._transit)
@@ -228,6 +230,12 @@ class Uplink:
         return self.activity.bitrates_bps(now)
 
     @property
+    def transit_s(self) -> float | None:
+        """When the newest packet came, less its own time stamp, in seconds: only how that changes tells anything. None
+        before the first."""
+        return None if self._transit is None else self._transit / self.codec.clock_rate
+
+    @property
     def received(self) -> int:
         """Packets that came for this stream, whatever became of them."""
         return self.packets + self.duplicates + self.too_old + self.strays + self.rtx_empty
@@ -277,13 +285,14 @@ class Uplink:
         """Nothing is missing, and no key frame is waited for."""
         return self._keyframe_wanted_at is None and not len(self.nack)
 
-    def wanted(self, now: float) -> list[int]:
-        """Lost numbers (16 bit) to ask the publisher for now. What is given up costs a key frame."""
+    def wanted(self, now: float, queue_s: float = 0.0) -> list[int]:
+        """Lost numbers (16 bit) to ask the publisher for now; `queue_s` as NackGenerator.due says. What is given up
+        costs a key frame."""
         if not len(self.nack):
             return []
         self._note_loss(now)
         given_up = self.nack.given_up
-        numbers = self.nack.due(now, self.meter.share)
+        numbers = self.nack.due(now, self.meter.share, queue_s)
         if self.nack.given_up > given_up:
             self.want_keyframe(now)
         return [number & 0xFFFF for number in numbers]

@@ -20,11 +20,17 @@ FAIR_BPS = 600_000
 USE_TO_RAISE = 0.9
 """Part of the estimate that may be filled by raising: the rest keeps a change of the picture from undoing it."""
 USE_AFTER_DROP = 0.95
+DEEP, USE_AFTER_DEEP = 1.6, 0.6
+"""Where so many times the estimate was given, it is still on its way down: half a second of arrivals makes it. Each
+step on the way would cost a key frame of a layer that is left at once."""
 RAISE_AFTER_S = 0.3
 """Room must have been there for so long."""
 HOLD_MIN_S, HOLD_MAX_S = 2.0, 16.0
 """After a drop for lack of room nothing of this stream is raised for HOLD_MIN_S, twice as long each time a raise did
 not last RAISE_LASTS_S."""
+ANOTHER_LINK, QUITE_ANOTHER = 1.4, 3.0
+"""Past HOLD_MIN_S it ends as soon as the estimate comes to this multiple of what had to go; to the second after a raise
+that did not last, because that estimate had promised too much already."""
 RAISE_LASTS_S = 10.0
 ONE_FALL_S = 2.0
 """Drops within this time of each other are one: a link that narrows much is followed in steps."""
@@ -99,11 +105,18 @@ class _Memory:
     hold_s: float = HOLD_MIN_S
     raised_at: float = -math.inf
     dropped_at: float = -math.inf
+    another_bps: float = math.inf
+    """An estimate of so much shows that the link is another one than at the last drop."""
 
     def forgive(self) -> None:
         """What was dropped before says nothing of the room that there is now."""
         self.held_until = self.dropped_at = -math.inf
         self.hold_s = HOLD_MIN_S
+
+    def holds(self, estimate_bps: float, now: float) -> bool:
+        """After a drop: it is not to be raised yet."""
+        another = estimate_bps >= self.another_bps and now >= self.dropped_at + HOLD_MIN_S
+        return now < self.held_until and not another
 
     def is_news(self, stream: Stream) -> bool:
         """The page shows it anew, or larger, or elsewhere: no reason to let the person wait."""
@@ -117,11 +130,15 @@ class Allocator:
 
     def __init__(self) -> None:
         self._memory: dict[str, _Memory] = {}
+        self._estimate_bps = 0.0
         self.settled = False
         """The last time everybody had all that is wanted, and nothing changed."""
+        self.fell_deep_at = -math.inf
+        """When the estimate last fell so far that it cannot have come down to the link's rate yet."""
 
     def allocate(self, estimate_bps: float, streams: list[Stream], now: float) -> dict[str, Target]:
         """Targets of all streams; their cost is at most `estimate_bps`."""
+        self._estimate_bps = estimate_bps
         settled = self._settled(estimate_bps, streams)
         self.settled = settled is not None
         if settled is not None:
@@ -134,7 +151,9 @@ class Allocator:
         cost = sum(_cost(s, kept[s.consumer_id]) for s in streams)
         if cost > estimate_bps:
             capped = [_cut(s, kept[s.consumer_id]) for s in streams]
-            counts = distribute(USE_AFTER_DROP * estimate_bps, capped)
+            deep = cost > DEEP * estimate_bps
+            self.fell_deep_at = now if deep else self.fell_deep_at
+            counts = distribute((USE_AFTER_DEEP if deep else USE_AFTER_DROP) * estimate_bps, capped)
         else:
             counts = self._raise(estimate_bps, streams, kept, changed, now)
         return {s.consumer_id: self._settle(s, counts[s.consumer_id], now) for s in streams}
@@ -185,11 +204,11 @@ class Allocator:
             memory.room_since = now
 
     def _may_jump(self, stream: Stream, now: float) -> bool:
-        return now >= self._memory[stream.consumer_id].held_until
+        return not self._memory[stream.consumer_id].holds(self._estimate_bps, now)
 
     def _may_raise(self, stream: Stream, changed: bool, now: float) -> bool:
         memory = self._memory[stream.consumer_id]
-        if now < memory.held_until:
+        if memory.holds(self._estimate_bps, now):
             return False
         if changed and memory.is_news(stream):
             return True
@@ -201,7 +220,7 @@ class Allocator:
         wanted = stream.steps[-1].level if stream.steps else None
         before = min(memory.level, wanted) if memory.level is not None and wanted is not None else None
         if before is not None and (level is None or level < before):
-            self._dropped(memory, level, now)
+            self._dropped(memory, level, _cost(stream, sum(step.level <= before for step in stream.steps)), now)
         elif level is not None and (memory.level is None or level > memory.level):
             memory.raised_at, memory.room_since = now, None
         # What was not shown (or muted) for a while comes back like a newcomer, at once.
@@ -213,14 +232,17 @@ class Allocator:
             return Target(level, stream.reason)
         return Target(level, "bandwidth")
 
-    def _dropped(self, memory: _Memory, level: Level | None, now: float) -> None:
+    def _dropped(self, memory: _Memory, level: Level | None, cost_bps: float, now: float) -> None:
         if now - memory.dropped_at < ONE_FALL_S:
-            pass
+            another_bps = max(memory.another_bps, ANOTHER_LINK * cost_bps)
         elif now - memory.raised_at < RAISE_LASTS_S and memory.dropped_at > -math.inf:
             memory.hold_s = min(HOLD_MAX_S, memory.hold_s * 2)
-        elif now - memory.dropped_at > FORGIVEN_S:
-            memory.hold_s = HOLD_MIN_S
-        memory.dropped_at = now
+            another_bps = QUITE_ANOTHER * cost_bps
+        else:
+            another_bps = ANOTHER_LINK * cost_bps
+            if now - memory.dropped_at > FORGIVEN_S:
+                memory.hold_s = HOLD_MIN_S
+        memory.dropped_at, memory.another_bps = now, another_bps
         memory.held_until = now + (memory.hold_s if level is not None else DARK_S)
         memory.room_since = None
 

@@ -21,7 +21,7 @@ from mediaserver.sfu.layers import Layers
 from mediaserver.sfu.outbox import Outbox, Outgoing
 from mediaserver.sfu.ports import Port, Producer
 
-HEAVY = 0.8
+HEAVY = 0.5
 """A base layer of more than this part of the estimate is not sent on while a lower one is waited for."""
 
 
@@ -186,7 +186,7 @@ class Bandwidth:
             needed = _highest_needed(producer, recording_height)
             if not any(receiver.port.peer_id != producer.peer_id for receiver in self.receivers.values()):
                 needed = max(0, needed)  # alone: the first who comes is to see something at once
-            most = 0 if producer.upper_rest else None
+            most = 0 if producer.upper_rest else self._offers.missed(producer, now)
             news = demand.update(needed, now, most) if self._allocates else None
             if news is not None:
                 self._offers.asked(producer, demand.announced, now)

@@ -22,7 +22,7 @@ LEAST_RECEIVED = 0.5
 SATURATED = 0.9
 """Arriving more slowly than this part of how it was sent, the burst filled the link."""
 USE_OF_SATURATED = 0.95
-AGAIN_S, PAUSE_MIN_S, PAUSE_MAX_S = 0.3, 0.5, 6.0
+AGAIN_S, PAUSE_MIN_S, PAUSE_MAX_S = 0.3, 0.5, 3.0
 PAUSE_GROWTH = 2.0
 HOLD_S = 2.0
 REACHED = 0.8

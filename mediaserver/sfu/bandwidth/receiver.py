@@ -30,6 +30,13 @@ SMOOTHING, SMOOTHED_S = 0.1, 0.1
 REST_S = 2.0
 """So long nothing is allocated anew where everybody has all that is wanted, and nothing new was heard."""
 REPAIR_SHARE, REPAIR_BURST_S = 0.2, 0.25
+FILLED_MS = 80.0
+FILLED_PACE, LEAST_PACE_BPS = 0.6, 300_000
+"""A key frame that leaves faster than a full queue runs empty is lost in part."""
+LIT_S = 2.0
+"""So long after a deep fall the least picture goes on: without any packet nothing is learned of the link."""
+DEEP_PACE, DEEP_S = 0.33, 0.5
+"""The same for so long after a deep fall: the estimate comes down later than the link did."""
 REPAIR_MOST = 0.6
 """More repairs than this part of the media are not made room for: they would push out what they repair."""
 
@@ -153,7 +160,10 @@ class Receiver:
         sender = self.sender
         estimate = float(sender.estimate_bps(now))
         self.limited = self.port.link.limited = sender.limited(now)
-        self.pacer.set_rate(sender.pacing_bps(now, estimate))
+        filled = self.port.link.filled = self.limited and sender.meter.queue_ms > FILLED_MS
+        pace_bps = max(LEAST_PACE_BPS, FILLED_PACE * estimate) if filled else sender.pacing_bps(now, estimate)
+        deep_bps = max(LEAST_PACE_BPS, DEEP_PACE * estimate)
+        self.pacer.set_rate(deep_bps if now - self._allocator.fell_deep_at < DEEP_S else pace_bps)
         view = self._shown(now)
         downlinks: dict[str, Downlink] = {}
         seen: dict[str, tuple[Offer, View, Stream]] = {}
@@ -180,13 +190,16 @@ class Receiver:
         if budget < desired:
             resting = None
             least = _least(streams)
-            fits = estimate - self._audio_bps >= least and (view.cap_bps is None or view.cap_bps >= least)
-            if sender.untried or fits:
+            fits = estimate - self._audio_bps >= least or now - self._allocator.fell_deep_at < LIT_S
+            if sender.untried or (fits and (view.cap_bps is None or view.cap_bps >= least)):
                 budget = max(budget, least / USE_TO_RAISE)  # a picture at all comes before room for its repairs
         if resting is not None:
             self._rest(now)
             return []
         targets = self._allocator.allocate(budget, streams, now)
+        if self._allocator.fell_deep_at == now:
+            sender.cut(now)
+            self.pacer.set_rate(deep_bps)
         self._resting = (streams, desired) if self._allocator.settled else (None, 0.0)
         if self._allocator.settled:
             self._rest(now)

@@ -58,7 +58,7 @@ class Sender:
         self._feedback_at: float | None = None
         self._silence_at: float | None = None
         self._before_silence: float | None = None
-        self._limited_at = -math.inf
+        self._limited_at = self._cut_at = -math.inf
 
     def sent(self, size: int, now: float) -> int:
         """A packet of `size` bytes leaves: the transport-wide number (16 bit) to write into it."""
@@ -92,7 +92,7 @@ class Sender:
             self.prober.arrived(arrival, packet_bytes)
         if outage or returned:
             self._after_outage(now)
-        elif self._last_reported_sent is not None and in_order and received:
+        elif self._last_reported_sent is not None and in_order and received and newest_sent >= self._cut_at:
             span = newest_sent - self._last_reported_sent
             if 0 < span < 1.0:
                 self._loss.add(received + lost, lost, size, span, now)
@@ -151,6 +151,11 @@ class Sender:
         if self._feedback_at is None:
             self._measure_sent(now)
             self._reported.report(fraction_lost, rtt_s, self._sent_bps, now)
+
+    def cut(self, now: float) -> None:
+        """Much less is sent from now on: what was lost of what left before tells nothing of it."""
+        self._cut_at = now
+        self._loss.forget()
 
     def wanted(self, bps: float) -> None:
         """What would be sent if the link had room for everything that is shown."""

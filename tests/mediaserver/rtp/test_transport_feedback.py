@@ -65,6 +65,26 @@ def test_what_our_own_receiver_writes_is_read_back(steps: list[tuple[int, float]
     assert read_back == came
 
 
+def test_feedback_without_gaps_tells_all_that_came_and_nothing_of_what_did_not() -> None:
+    with_gaps, without = TwccReceiver(), TwccReceiver()
+    numbers = [65_530, 65_531, 65_534, 65_535, 65_536, 65_540, 65_900, 65_901]
+    for receiver in (with_gaps, without):
+        receiver.arrived(65_520, 49.9)
+        receiver.feedback(1, 2)
+        for index, number in enumerate(numbers):
+            receiver.arrived(number & 0xFFFF, 50 + index / 100)
+    loud, _ = rtcp.parse(b"".join(with_gaps.feedback(1, 2)))
+    found, whole = rtcp.parse(b"".join(without.feedback(1, 2, gaps=False)))
+    assert whole
+    told: list[tuple[int, int]] = []
+    for feedback in found:
+        assert isinstance(feedback, TransportFeedback) and None not in feedback.arrivals
+        told += [(feedback.base + at & 0xFFFF, ticks or 0) for at, ticks in enumerate(feedback.arrivals)]
+    assert told == [(number & 0xFFFF, int((50 + at / 100) * 4000)) for at, number in enumerate(numbers)]
+    assert any(None in feedback.arrivals for feedback in loud if isinstance(feedback, TransportFeedback))
+    assert (without.came, without.expected) == (with_gaps.came, with_gaps.expected), "the link is known all the same"
+
+
 @given(st.binary(max_size=200))
 def test_no_bytes_raise(data: bytes) -> None:
     found = read(data)

@@ -219,7 +219,7 @@ def test_requests_of_many_receivers_cost_one_key_frame_a_second() -> None:
     ("loss", "jitter_s", "duplicate"), [(0.02, 0.0, 0.0), (0.05, 0.02, 0.05), (0.1, 0.03, 0.0), (0.2, 0.01, 0.02)]
 )
 def test_loss_on_both_legs_leaves_a_stream_that_decodes(loss: float, jitter_s: float, duplicate: float) -> None:
-    stage = Stage(12, loss=loss, jitter_s=jitter_s, duplicate=duplicate)
+    stage = Stage(13, loss=loss, jitter_s=jitter_s, duplicate=duplicate)
     viewer = stage.view(loss=loss, jitter_s=jitter_s, duplicate=duplicate)
     stage.run(4)
     for spatial, temporal in ((0, 2), (2, 1), (1, 0), (2, 2)):

@@ -43,6 +43,13 @@ def test_a_request_is_echoed_once_where_the_link_loses() -> None:
     assert moments == pytest.approx([0, echo, 110, 110 + echo], abs=1)
 
 
+def test_behind_a_full_queue_a_repair_is_waited_for_longer_and_not_asked_for_twice() -> None:
+    nack = NackGenerator()
+    nack.gap(7, 7, 0.0)
+    moments = [ms for ms in range(900) for _ in nack.due(ms / 1000, 0.05, 0.3)]
+    assert moments == pytest.approx([0, 410, 820], abs=1)
+
+
 @pytest.mark.parametrize("rtt_s", [0.005, 0.03, 0.1, 0.3])
 def test_the_round_trip_is_learned_though_requests_are_lost(rtt_s: float) -> None:
     """Every fourth first request is lost; its repair takes a request more, and does not count."""

@@ -91,6 +91,18 @@ def test_a_growing_round_trip_ends_all_generosity() -> None:
     assert not link.congested
 
 
+def test_a_full_queue_ends_all_generosity_and_a_repair_is_given_the_time_to_pass_it() -> None:
+    link = losing(0.1)
+    link.round_trip(0.1, 5.0)
+    link.filled = True
+    stream = Repair(link)
+    assert (link.answers, link.early_share) == (1, 0.0)
+    answered = [at for at in range(0, 1000, 10) if stream.answer(5, 10 + at / 1000)]
+    assert answered == pytest.approx([0, 380, 760], abs=10)
+    link.filled = False
+    assert stream.answer(5, 10.85) == 2
+
+
 def test_the_base_layer_is_repeated_first_and_the_share_of_bytes_is_kept() -> None:
     stream = Repair(losing(0.05))
     sent, repeated = [0, 0, 0], [0, 0, 0]

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mediaserver.sfu.bandwidth.allocator import Allocator, desired_bps, distribute
+from mediaserver.sfu.bandwidth.allocator import HOLD_MIN_S, QUITE_ANOTHER, Allocator, desired_bps, distribute
 from mediaserver.sfu.bandwidth.sender import Sender
 from mediaserver.sfu.bandwidth.view import Importance, Level, Mode, Offer, Step, Stream, Tile, View, stream
 from tests.sim.call import Call
@@ -214,6 +214,17 @@ def test_a_fall_in_steps_is_one_fall_and_darkness_ends_first() -> None:
     assert seen.index(None) == 3 and seen[4:].index(Level(2, 2)) <= 8, "not held twice as long for each step"
 
 
+@pytest.mark.parametrize(("estimate", "level", "deep"), [(1.0e6, Level(1, 2), False), (0.8e6, Level(0, 2), True)])
+def test_a_deep_fall_does_not_stop_half_way(estimate: float, level: Level, deep: bool) -> None:
+    """Half a second of arrivals tells what a link carries: just after it has narrowed, it carries less than that."""
+    allocator, streams = Allocator(), meeting({"c": STAGE})
+    assert allocator.allocate(3e6, streams, 0.0)["c"].level == Level(2, 2)
+    assert allocator.allocate(estimate, streams, 1.0)["c"].level == level
+    assert (allocator.fell_deep_at == 1.0) == deep
+    seen = [allocator.allocate(estimate, streams, 1.0 + 0.1 * index)["c"].level for index in range(1, 30)]
+    assert seen[-1] == Level(1, 2), "what it does carry after all is given soon"
+
+
 def test_an_estimate_that_wavers_moves_nothing() -> None:
     allocator, streams = Allocator(), meeting(NINE)
     chance = random.Random(1)
@@ -240,6 +251,29 @@ def test_a_raise_that_does_not_last_is_tried_less_and_less_often() -> None:
     assert len(raises) <= 12
     assert gaps[-1] > 15
     assert [round(gap) for gap in gaps] == sorted(round(gap) for gap in gaps)
+
+
+@pytest.mark.parametrize(("hopes", "waits"), [(0.9 * QUITE_ANOTHER, True), (1.1 * QUITE_ANOTHER, False)])
+def test_a_long_hold_ends_when_the_link_is_clearly_another(hopes: float, waits: bool) -> None:
+    """On a narrow link the least picture gained and lost a temporal layer; then the link is wide again."""
+    allocator, streams = Allocator(), meeting({"c": STAGE})
+
+    def stage(estimate: float, now: float) -> Level | None:
+        return allocator.allocate(estimate, streams, now)["c"].level
+
+    least = streams[0].steps[2]
+    assert least.level == Level(0, 2)
+    now = 0.0
+    for _ in range(3):
+        for step in range(200):
+            now += 0.1
+            if stage(1.3 * least.bps, now) == least.level and step > 3:
+                break
+        now += 0.1
+        assert stage(0.9 * least.bps, now) == Level(0, 1)
+    seen = [stage(hopes * least.bps, now + 0.1 * index) for index in range(1, 40)]
+    assert seen[: int(HOLD_MIN_S * 10) - 2] == [Level(0, 1)] * (int(HOLD_MIN_S * 10) - 2)
+    assert (seen[-1] == Level(0, 1)) == waits
 
 
 def test_another_tile_on_the_stage_is_served_at_once() -> None:

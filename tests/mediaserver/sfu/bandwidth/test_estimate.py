@@ -81,6 +81,34 @@ def test_a_policer_with_next_to_no_queue_is_found_by_its_losses() -> None:
     assert min(after) > 0.5 * 800e3
 
 
+@pytest.mark.parametrize("cut", [False, True])
+def test_what_was_lost_before_a_cut_says_nothing_of_the_rate_after_it(cut: bool) -> None:
+    sender, numbers, reports = Sender(0.0), [], 0
+
+    def tell(now: float, lost: int) -> None:
+        """Feedback on what was sent since the last: of every ten so many are missing."""
+        nonlocal reports
+        ticks = tuple(None if at % 10 < lost else int(when * 4000) for at, (_, when) in enumerate(numbers))
+        sender.feedback(TransportFeedback(1, 2, numbers[0][0], reports & 0xFF, ticks), now)
+        numbers.clear()
+        reports += 1
+
+    def send(since: float, packets: int) -> None:
+        numbers.extend((sender.sent(1000, since + index / 400), since + index / 400) for index in range(packets))
+
+    for round_s in range(4):
+        send(round_s / 10, 40)
+        tell(round_s / 10 + 0.15, 0)
+    send(0.4, 120)
+    if cut:
+        sender.cut(0.71)
+    tell(0.75, 8)
+    assert (sender.loss > 0.1) != cut
+    send(0.8, 120)
+    tell(1.2, 5)
+    assert sender.loss > 0.1, "what is lost of what left since does count"
+
+
 def test_an_outage_is_no_lesson_about_the_rate() -> None:
     for loss in (0.0, 0.1):
         leg = Leg(Link(1, delay_s=0.05, loss=loss, rate_bps=3e6))

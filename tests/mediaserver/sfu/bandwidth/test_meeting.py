@@ -3,10 +3,16 @@
 
 from __future__ import annotations
 
+import itertools
+
 import pytest
 
 from mediaserver.rtp import rtcp
+from mediaserver.rtp.transport_feedback import TransportFeedback
 from mediaserver.sfu.bandwidth.demand import UNWANTED_AFTER_S
+from mediaserver.sfu.bandwidth.narrow import OVERFLOW_S
+from mediaserver.sfu.bandwidth.offers import COMES_WITHIN_S, MOST_S
+from mediaserver.sfu.bandwidth.receiver import DEEP_PACE, LEAST_PACE_BPS, LIT_S
 from tests.sim.meeting import Meeting
 
 pytestmark = pytest.mark.usefixtures("plane")
@@ -53,11 +59,68 @@ def test_a_cameras_link_narrows_and_widens_again(seed: int, loss: float) -> None
     meeting.estimated = 2
     meeting.run(7)
     at, highest = meeting.notes[0]
-    assert highest == 0 and at - narrow < 0.8
-    assert viewer.longest_gap(narrow, wide) < 1.7, "its queue holds the news back for 0.3 s, and the key frame again"
+    assert highest == 0 and at - narrow < 0.35, "before the first lost packet is missed"
+    assert viewer.longest_gap(narrow, wide) < 1
     assert set(viewer.layers(narrow + 3, wide)) == {0}
     assert viewer.first(2, wide) < 15
     assert viewer.longest_gap(wide, meeting.now) < 0.7
+
+
+def test_a_publisher_is_not_told_what_overflows_nor_what_little_it_loses_while_it_lacks_layers(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    meeting = Meeting(3, loss=0.02)
+    told: list[tuple[float, int, int]] = []
+
+    def hears(packet: bytes) -> None:
+        for report in rtcp.parse(packet)[0]:
+            if isinstance(report, TransportFeedback):
+                told.append((meeting.now, len(report.arrivals), report.arrivals.count(None)))  # noqa: PERF401
+        Meeting._hears(meeting, packet)
+
+    monkeypatch.setattr(meeting, "_hears", hears)
+    viewer = meeting.watch(delay_s=0.05)
+    meeting.show(viewer, 720)
+    meeting.run(8)
+    narrow = meeting.now
+    meeting.up.rate_bps = 300e3
+    meeting.run(1.0)
+    began = meeting.room._ports["a-send"].narrow.began
+    meeting.estimated = 0
+    meeting.run(11)
+    meeting.up.rate_bps = 3e6
+    meeting.run(4)
+    meeting.estimated = 2
+    meeting.run(6)
+
+    def missing(since: float, until: float) -> int:
+        rows = [row for row in told if since <= row[0] < until]
+        assert sum(packets for _, packets, _ in rows) > 10
+        return sum(lost for _, _, lost in rows)
+
+    assert missing(narrow - 3, narrow) > 3
+    assert missing(began + 0.05, began + OVERFLOW_S) == 0
+    assert missing(narrow + 8, meeting.now - 6) == 0
+    assert missing(meeting.now - 3, meeting.now) > 3, "all comes again: it is told everything"
+
+
+def test_a_layer_that_does_not_come_is_asked_for_again_and_again_but_ever_less_often() -> None:
+    meeting = Meeting(12)
+    viewer = meeting.watch(delay_s=0.05)
+    meeting.show(viewer, 720)
+    meeting.run(8)
+    meeting.estimated = 0
+    gone = meeting.now
+    meeting.run(60)
+    asked = [at for at, most in meeting.notes if most == 2]
+    gaps = [later - earlier for earlier, later in itertools.pairwise(asked)]
+    assert COMES_WITHIN_S < gaps[0] < COMES_WITHIN_S + 1
+    assert all(later > earlier - 0.25 for earlier, later in itertools.pairwise(gaps))
+    assert MOST_S - 0.5 < gaps[-1] < MOST_S + 0.5
+    assert viewer.longest_gap(gone + 3, meeting.now) < 0.5, "what does come is not disturbed"
+    meeting.estimated = 2
+    meeting.run(4)
+    assert set(viewer.layers(meeting.now - 1, meeting.now)) == {2}
 
 
 @pytest.mark.parametrize("loss", [0.05, 0.1])
@@ -103,6 +166,29 @@ def test_a_receiver_with_reports_only_is_served_too() -> None:
     meeting.room.receive_rtcp("b-recv", remb, meeting.now)
     meeting.run(1)
     assert meeting.told(viewer)[-1] == (0, 0, "bandwidth"), "every fourth picture of the lowest layer"
+
+
+def test_a_deep_fall_leaves_the_least_picture_on_and_lets_the_key_frame_through() -> None:
+    meeting = Meeting(14)
+    viewer = meeting.watch(rate_bps=4e6, queue_s=0.3, delay_s=0.05)
+    meeting.show(viewer, 720)
+    meeting.run(8)
+    narrow = meeting.now
+    viewer.down.rate_bps = 150e3
+    while meeting.downlink(viewer).target == (2, 2):
+        meeting.run(0.02)
+        assert meeting.now < narrow + 1
+    receiver = meeting.room._bandwidth.receivers["b-recv"]
+    assert 8 / receiver.pacer._byte_s == pytest.approx(
+        max(LEAST_PACE_BPS, DEEP_PACE * meeting.estimate(viewer)), rel=0.1
+    )
+    targets = {meeting.downlink(viewer).target}
+    for _ in range(int((LIT_S - 0.4) * 10)):
+        meeting.run(0.1)
+        targets.add(meeting.downlink(viewer).target)
+    assert None not in targets
+    assert all(target is not None and target[0] == 0 for target in targets)
+    assert viewer.longest_gap(narrow, narrow + 2) < 1.3
 
 
 def test_the_view_decides_what_is_sent() -> None:
