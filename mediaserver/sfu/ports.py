@@ -9,6 +9,7 @@ from typing import Any
 
 from mediaserver.rtp import codecs
 from mediaserver.rtp import packet as rtp
+from mediaserver.rtp.clock import utc_from_ntp
 from mediaserver.sfu import allowance
 from mediaserver.sfu.bandwidth.narrow import NarrowLink
 from mediaserver.sfu.bandwidth.view import View
@@ -77,6 +78,30 @@ class Producer:
         """The publisher has ceased to send this upper layer, while a lower one goes on."""
         lower = self.uplinks[: uplink.layer] if uplink.layer else ()
         return any(uplink.activity.silent_since(other.activity) for other in lower)
+
+    def stats(self, now: float) -> dict[str, Any]:
+        """Counters, JSON-ready."""
+        layers = [
+            {**uplink.stats(), "live": uplink.live(now), "bitrates_bps": uplink.bitrate_bps(now)}
+            for uplink in self.uplinks
+        ]
+        report = self.uplinks[0].report
+        last = max((uplink.activity.last for uplink in self.uplinks if uplink.activity.last is not None), default=None)
+        return {
+            "producer_id": self.producer_id,
+            "peer_id": self.peer_id,
+            "source": self.source,
+            "kind": self.kind,
+            "off": self.off,
+            "silent_s": None if last is None else round(now - last, 3),
+            "paused": self.paused,
+            "level_dbov": None if self.voice is None else max(-127, round(self.voice.score(now)) - 127),
+            "publisher_utc_s": None if report is None else round(utc_from_ntp(report.ntp), 3),
+            **layers[0],
+            "over_rate": sum(uplink.limit.refused for uplink in self.uplinks),
+            "layers": layers,
+            "consumers": [downlink.stats() for downlink in self.downlinks],
+        }
 
     downlinks: tuple[Downlink, ...] = ()
     """Every consumer; an uplink's `downlinks` are those that it feeds now."""

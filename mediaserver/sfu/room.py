@@ -14,7 +14,6 @@ from typing import Any
 
 from mediaserver.errors import PeerFault
 from mediaserver.rtp import codecs, rtcp
-from mediaserver.rtp.clock import utc_from_ntp
 from mediaserver.rtp.transport_feedback import TransportFeedback
 from mediaserver.sfu import allowance, lane, tap
 from mediaserver.sfu.agenda import Agenda
@@ -565,7 +564,7 @@ class Room:
             "malformed_rtcp": self.malformed_rtcp,
             "dropped": {port.transport_id: port.dropped for port in self._ports.values() if port.dropped},
             "over_rate": {name: count for name, peer in self._peers.items() if (count := peer.over_rate())},
-            "producers": [_producer_stats(producer, now) for producer in self._producers.values()],
+            "producers": [producer.stats(now) for producer in self._producers.values()],
         }
 
 
@@ -575,27 +574,3 @@ def _no_clash(port: Port, parameters: SendParameters) -> None:
     ssrcs = [s for e in parameters.encodings for s in (e.ssrc, e.rtx_ssrc) if s is not None]
     if len(set(ssrcs)) != len(ssrcs) or any(ssrc in port.by_ssrc for ssrc in ssrcs):
         raise PeerFault("ssrc_in_use")
-
-
-def _producer_stats(producer: Producer, now: float) -> dict[str, Any]:
-    layers = [
-        {**uplink.stats(), "live": uplink.live(now), "bitrates_bps": uplink.bitrate_bps(now)}
-        for uplink in producer.uplinks
-    ]
-    report = producer.uplinks[0].report
-    last = max((uplink.activity.last for uplink in producer.uplinks if uplink.activity.last is not None), default=None)
-    return {
-        "producer_id": producer.producer_id,
-        "peer_id": producer.peer_id,
-        "source": producer.source,
-        "kind": producer.kind,
-        "off": producer.off,
-        "silent_s": None if last is None else round(now - last, 3),
-        "paused": producer.paused,
-        "level_dbov": None if producer.voice is None else max(-127, round(producer.voice.score(now)) - 127),
-        "publisher_utc_s": None if report is None else round(utc_from_ntp(report.ntp), 3),
-        **layers[0],
-        "over_rate": sum(uplink.limit.refused for uplink in producer.uplinks),
-        "layers": layers,
-        "consumers": [downlink.stats() for downlink in producer.downlinks],
-    }
