@@ -267,7 +267,7 @@ typedef struct {
 typedef struct {
     long received, lost, size, run, run_bytes;
     long long newest_number;
-    double newest, run_from, came;
+    double newest, run_from, came, least; /* least: from sending to telling of the newest */
     int outage;
     unsigned count; /* number of the last */
     long feedbacks;
@@ -390,8 +390,9 @@ static long long first_of(const Meter *m, long long base) {
 /* (number of the last feedback, meter.Summary, when it came) appended to `told`; 0 with an exception. */
 static int tell(const Outcome *o, enum Usage usage, PyObject *probed, PyObject *told) {
     PyObject *newest = o->newest_number ? PyFloat_FromDouble(o->newest) : Py_NewRef(Py_None);
-    PyObject *made = newest ? Py_BuildValue("(I(lllLNOOOl)d)", o->count, o->received, o->lost, o->size, o->newest_number, newest,
-                                            o->outage ? Py_True : Py_False, usages[usage], probed, o->feedbacks, o->came)
+    PyObject *made = newest ? Py_BuildValue("(I(lllLNOOOld)d)", o->count, o->received, o->lost, o->size, o->newest_number, newest,
+                                            o->outage ? Py_True : Py_False, usages[usage], probed, o->feedbacks, o->least,
+                                            o->came)
                             : NULL;
     int good = made && !PyList_Append(told, made);
     Py_XDECREF(made);
@@ -416,14 +417,16 @@ static int conclude(Meter *m, Outcome *o, unsigned count, double now, PyObject *
     end_run(o);
     m->has_unanswered = 0;
     if (o->newest_number) rate_add(&m->offered, o->newest, (double)o->size);
-    o->count = count, o->feedbacks = 1, o->came = now;
+    o->count = count, o->feedbacks = 1, o->came = now, o->least = o->newest_number ? now - o->newest : 0;
     int even = m->delay.usage == NORMAL && m->delay.queue_ms <= quiet_queue_ms;
     if (!(m->calm && follows && even && o->received && !(o->lost || o->outage || m->awaited))) {
         if (o->newest_number) m->told_sent = o->newest;
         return settle_into(m, told) && tell(o, m->delay.usage, probed, told) ? 0 : -1;
     }
-    if (m->pending.feedbacks)
+    if (m->pending.feedbacks) {
         o->received += m->pending.received, o->size += m->pending.size, o->feedbacks += m->pending.feedbacks;
+        if (m->pending.least < o->least) o->least = m->pending.least;
+    }
     m->pending = *o;
     return o->newest - m->told_sent < quiet_s || settle_into(m, told) ? 1 : -1;
 }

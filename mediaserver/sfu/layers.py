@@ -210,10 +210,11 @@ class Layers:
             producer.reviewed, producer.look_at = state, now + LOOK_S
         for downlink in producer.downlinks:
             last = downlink.last
-            if settled and last is not None and _settled(downlink) and now - last.arrival < STALL_S:
-                continue
             if downlink.waiting or downlink.target is None:
                 continue
+            content = downlink.want is None and not downlink.stalls and not downlink.avoid_until
+            if settled and content and last is not None and now - last.arrival < STALL_S:
+                continue  # nothing but news of its producer, or silence, brings a change
             if producer.paused:
                 downlink.since = now
             elif now - max(downlink.since, last.arrival if last else 0.0) >= STALL_S:
@@ -246,11 +247,6 @@ class Layers:
 def _lasts(uplink: Uplink, now: float) -> bool:
     """It has come for so long that it may be changed to."""
     return uplink.activity.live_for(now) >= UPGRADE_AFTER_S
-
-
-def _settled(downlink: Downlink) -> bool:
-    """Nothing but news of its producer, or silence, brings a change."""
-    return downlink.want is None and not downlink.stalls and not downlink.avoid_until and not downlink.waiting
 
 
 def _live(producer: Producer, now: float) -> list[Uplink]:

@@ -21,10 +21,11 @@ without it."""
 QUEUE_MS = 40.0
 """With more than this waiting in the link no feedback is quiet, and no probe is sent."""
 
-Summary = tuple[int, int, int, int, float | None, bool, Usage, list[tuple[float, int]], int]
+Summary = tuple[int, int, int, int, float | None, bool, Usage, list[tuple[float, int]], int, float]
 """Packets received, lost, bytes reported, the newest number reported and when it was sent (0 and None when it told
 nothing new), whether an outage showed (see history.Outcome), what the delay says of the link, (arrival, bytes) of each
-received packet of the running probe, and of how many feedbacks this is the sum."""
+received packet of the running probe, of how many feedbacks this is the sum, and the least time from the sending of the
+newest packet of one to when it came (0 when it told nothing new)."""
 Told = tuple[int, Summary, float]
 """Number of the (last) feedback, its summary, and when it came."""
 
@@ -100,8 +101,8 @@ class Meter(SendHistory):
         """As Metering says."""
         follows = self._count is not None and feedback.count == (self._count + 1) & 0xFF
         self._count = feedback.count
-        summary = self._sum_up(feedback)
-        received, lost, size, number, sent, outage, usage, _, _ = summary
+        summary = self._sum_up(feedback, now)
+        received, lost, size, number, sent, outage, usage, _, _, least_s = summary
         even = usage is Usage.NORMAL and self.queue_ms <= QUEUE_MS
         if not (self.calm and follows and even and received and not (lost or outage or self.awaited)):
             if sent is not None:
@@ -110,7 +111,8 @@ class Meter(SendHistory):
         assert sent is not None, "something was received"
         before = None if self._pending is None else self._pending[1]
         if before is not None:
-            summary = (before[0] + received, 0, before[2] + size, number, sent, False, usage, [], before[8] + 1)
+            received, size, feedbacks = received + before[0], size + before[2], before[8] + 1
+            summary = (received, 0, size, number, sent, False, usage, [], feedbacks, min(least_s, before[9]))
         self._pending = feedback.count, summary, now
         return [] if sent - self._told_sent_s < QUIET_S else self.settle()
 
@@ -123,7 +125,7 @@ class Meter(SendHistory):
             self._told_sent_s = sent
         return [pending]
 
-    def _sum_up(self, feedback: TransportFeedback) -> Summary:
+    def _sum_up(self, feedback: TransportFeedback, now: float) -> Summary:
         probe = self.awaited
         outcome = self.match(feedback)
         probed: list[tuple[float, int]] = []
@@ -143,6 +145,7 @@ class Meter(SendHistory):
             usage,
             probed,
             1,
+            0.0 if outcome.newest_sent_s is None else now - outcome.newest_sent_s,
         )
 
     def arrived_bps(self) -> float | None:

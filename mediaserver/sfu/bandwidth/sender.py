@@ -74,7 +74,7 @@ class Sender:
 
     def told(self, count: int, summary: Summary, now: float) -> bool:
         """What the meter made of feedback; `count` is the last one's number. True when the estimate has fallen."""
-        received, lost, size, newest_number, newest_sent, outage, usage, probed, feedbacks = summary
+        received, lost, size, newest_number, newest_sent, outage, usage, probed, feedbacks, least_s = summary
         in_order = self._count is not None and count == (self._count + feedbacks) & 0xFF
         self.feedback_lost += not in_order and self._count is not None
         self._count = count
@@ -87,7 +87,7 @@ class Sender:
         before = min(self._aimd.rate_bps, self._loss.cap_bps)
         rtt = now - newest_sent
         weight = 1 - (1 - RTT_SMOOTHING) ** feedbacks
-        self.rtt_s = min(rtt, self.rtt_s + weight * (rtt - self.rtt_s)) if rtt < 2.0 else self.rtt_s
+        self.rtt_s = min(least_s, self.rtt_s + weight * (rtt - self.rtt_s)) if rtt < 2.0 else self.rtt_s
         for arrival, packet_bytes in probed:
             self.prober.arrived(arrival, packet_bytes)
         if outage or returned:

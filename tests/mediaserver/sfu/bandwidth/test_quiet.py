@@ -64,11 +64,12 @@ def test_quiet_feedback_is_told_as_one_sum(told: Telling) -> None:
     while not news:
         news = told.tell()
     [(count, summary, now)] = news
-    feedbacks = summary[-1]
+    feedbacks, least_s = summary[8:]
     assert feedbacks == pytest.approx(QUIET_S / EVERY_S, abs=1)
     assert (count, now) == (told.count & 0xFF, told.now), "as of the last one"
     assert summary[:4] == (feedbacks * PACKETS, 0, feedbacks * PACKETS * 1000, told.meter.next_number - 1)
     assert summary[5:8] == (False, Usage.NORMAL, [])
+    assert least_s == pytest.approx(EVERY_S / PACKETS)
     assert told.meter.settle() == [], "nothing is left"
 
 
@@ -78,8 +79,8 @@ def test_what_is_not_quiet_is_told_at_once_and_what_came_before_it_first(told: T
     told.meter.calm = True
     assert told.tell() == told.tell() == []
     before, news = told.tell(**what)
-    assert before[1][:2] == (2 * PACKETS, 0) and before[1][-1] == 2
-    assert news[1][:2] == (PACKETS - what.get("lost", 0), what.get("lost", 0)) and news[1][-1] == 1
+    assert before[1][:2] == (2 * PACKETS, 0) and before[1][8] == 2
+    assert news[1][:2] == (PACKETS - what.get("lost", 0), what.get("lost", 0)) and news[1][8] == 1
 
 
 def test_a_queue_that_grows_is_told_at_once(told: Telling) -> None:
@@ -91,7 +92,7 @@ def test_a_queue_that_grows_is_told_at_once(told: Telling) -> None:
     assert news[-1][1][6] is Usage.OVER or told.meter.queue_ms > 0
     assert news[-1][2] == told.now
     told.meter.awaited = 1
-    assert told.tell()[-1][1][-1] == 1, "so is what may belong to a probe"
+    assert told.tell()[-1][1][8] == 1, "so is what may belong to a probe"
 
 
 def test_the_estimate_counts_every_feedback_and_knows_of_what_was_summed_up(plane: str) -> None:
