@@ -88,16 +88,12 @@ class Reports:
                 out.append(rtcp.build_receiver_report(self._ssrc, blocks) + rtcp.build_sdes(self._ssrc, CNAME))
         if now >= port.next_twcc_at:
             media = next((uplink.ssrc for uplink in uplinks if uplink.ssrc is not None), 0)
-            self._watch(port, uplinks, now)
+            transits = {uplink.ssrc or 0: at for uplink in uplinks if (at := uplink.transit_s) is not None}
+            port.narrow.delayed(transits, sum([uplink.bytes for uplink in uplinks]), now)
             out += port.twcc.feedback(self._ssrc, media, gaps=not _hushed(port, now))
+            port.narrow.look(port.twcc.expected, port.twcc.came, now)
             port.next_twcc_at = now + twcc.INTERVAL_S
         return out
-
-    def _watch(self, port: Port, uplinks: list[Uplink], now: float) -> None:
-        """Whether the publisher's link has become too narrow for its pictures."""
-        port.narrow.look(port.twcc.expected, port.twcc.came, now)
-        transits = {uplink.ssrc or 0: at for uplink in uplinks if (at := uplink.transit_s) is not None}
-        port.narrow.delayed(transits, sum([uplink.bytes for uplink in uplinks]), now)
 
     def of_receiver(self, port: Port, now: float) -> list[bytes]:
         """Sender reports of all streams that a receiving transport gets, each with its CNAME, once a second: as one

@@ -41,8 +41,9 @@ FILLED_REST_S = 2.0
 USUAL_WEIGHT = 0.05
 """Of one look in what usually comes: about a second."""
 LOSS_WEIGHT = 0.1
-MUCH_LOST = 0.12
-"""More than this may be a limit without a queue."""
+MUCH_LOST = 0.06
+"""More than this may be a limit without a queue; and a browser that is told of it only once all its layers come again
+soon leaves the uppermost away again."""
 QUEUE_S, EMPTIED_S = 0.3, 1.2
 """What a full queue commonly holds, and how long it takes to run empty."""
 
