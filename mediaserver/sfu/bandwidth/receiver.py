@@ -189,7 +189,8 @@ class Receiver:
         if budget < desired:
             resting = None
             least = _least(streams)
-            fits = estimate - self._audio_bps >= least or now - self._allocator.fell_deep_at < LIT_S
+            deep = self._allocator.falls_deep(budget) or now - self._allocator.fell_deep_at < LIT_S
+            fits = deep or estimate - self._audio_bps >= least
             if sender.untried or (fits and (view.cap_bps is None or view.cap_bps >= least)):
                 budget = max(budget, least / USE_TO_RAISE)  # a picture at all comes before room for its repairs
         if resting is not None:
