@@ -135,6 +135,11 @@ class Allocator:
         """The last time everybody had all that is wanted, and nothing changed."""
         self.fell_deep_at = -math.inf
         """When the estimate last fell so far that it cannot have come down to the link's rate yet."""
+        self._given_bps = 0.0
+
+    def falls_deep(self, estimate_bps: float) -> bool:
+        """This estimate is far below what was given last."""
+        return self._given_bps > DEEP * estimate_bps
 
     def allocate(self, estimate_bps: float, streams: list[Stream], now: float) -> dict[str, Target]:
         """Targets of all streams; their cost is at most `estimate_bps`."""
@@ -156,6 +161,7 @@ class Allocator:
             counts = distribute((USE_AFTER_DEEP if deep else USE_AFTER_DROP) * estimate_bps, capped)
         else:
             counts = self._raise(estimate_bps, streams, kept, changed, now)
+        self._given_bps = sum(_cost(s, counts[s.consumer_id]) for s in streams)
         return {s.consumer_id: self._settle(s, counts[s.consumer_id], now) for s in streams}
 
     def forgive(self) -> None:

@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 from mediaserver.rtp import codecs
-from mediaserver.sfu.bandwidth.allocator import USE_TO_RAISE, Allocator, Target, desired_bps
+from mediaserver.sfu.bandwidth.allocator import USE_AFTER_DEEP, USE_TO_RAISE, Allocator, Target, desired_bps
 from mediaserver.sfu.bandwidth.meter import Summary
 from mediaserver.sfu.bandwidth.offers import Offers
 from mediaserver.sfu.bandwidth.pacer import Kind, Pacer
@@ -190,9 +190,11 @@ class Receiver:
         if budget < desired:
             resting = None
             least = _least(streams)
-            fits = estimate - self._audio_bps >= least or now - self._allocator.fell_deep_at < LIT_S
+            deep = self._allocator.falls_deep(budget) or now - self._allocator.fell_deep_at < LIT_S
+            fits = deep or estimate - self._audio_bps >= least
             if sender.untried or (fits and (view.cap_bps is None or view.cap_bps >= least)):
-                budget = max(budget, least / USE_TO_RAISE)  # a picture at all comes before room for its repairs
+                # A picture at all comes before room for its repairs, and before what allocating keeps back.
+                budget = max(budget, least / (USE_AFTER_DEEP - 0.01 if deep else USE_TO_RAISE))
         if resting is not None:
             self._rest(now)
             return []

@@ -168,6 +168,20 @@ def test_a_receiver_with_reports_only_is_served_too() -> None:
     assert meeting.told(viewer)[-1] == (0, 0, "bandwidth"), "every fourth picture of the lowest layer"
 
 
+@pytest.mark.parametrize("estimate", [200e3, 100e3])
+def test_not_even_the_first_step_of_a_deep_fall_is_dark(estimate: float) -> None:
+    meeting = Meeting(15)
+    viewer = meeting.watch(delay_s=0.05)
+    meeting.show(viewer, 720)
+    meeting.run(8)
+    receiver = meeting.room._bandwidth.receivers["b-recv"]
+    receiver.sender._limited_at, receiver._audio_bps = meeting.now, 92e3
+    receiver.sender._aimd.set_rate(estimate)
+    meeting.room._bandwidth._allocate(receiver, meeting.now)
+    target = meeting.downlink(viewer).target
+    assert target is not None and target[0] == 0
+
+
 def test_a_deep_fall_leaves_the_least_picture_on_and_lets_the_key_frame_through() -> None:
     meeting = Meeting(14)
     viewer = meeting.watch(rate_bps=4e6, queue_s=0.3, delay_s=0.05)
