@@ -139,9 +139,7 @@ def _state(room: Room) -> Any:
 def both(test: Callable[[Both], None]) -> None:
     async def whole() -> None:
         far = Far("native", "gcm")
-        await far.port.open("127.0.0.1", 0)
-        assert far.port._udp is not None
-        far.socket.connect(far.port._udp.getsockname())
+        await far.open()
         ways = Both(far)
         ways.send(ways.packet(1111, key=True))
         ways.send(ways.packet(3333, size=80))
@@ -150,8 +148,7 @@ def both(test: Callable[[Both], None]) -> None:
         try:
             test(ways)
         finally:
-            await far.port.close()
-            far.socket.close()
+            await far.close()
             for sink, _ in ways.sinks.values():
                 sink.close()
 

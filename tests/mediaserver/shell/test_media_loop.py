@@ -81,9 +81,7 @@ class Meeting:
 
 async def begun() -> Meeting:
     far = Far("native", "gcm")
-    await far.port.open("127.0.0.1", 0)
-    assert far.port._udp is not None
-    far.socket.connect(far.port._udp.getsockname())
+    await far.open()
     meeting = Meeting(far)
     meeting.send(1, key=True)
     await meeting.gets()
@@ -91,8 +89,7 @@ async def begun() -> Meeting:
 
 
 async def ended(meeting: Meeting) -> None:
-    await meeting.far.port.close()
-    meeting.far.socket.close()
+    await meeting.far.close()
 
 
 def test_ordinary_media_passes_without_python() -> None:

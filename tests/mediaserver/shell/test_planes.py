@@ -84,6 +84,17 @@ class Far:
     def path_gone(self, path: Path) -> None:
         self.others.append((b"gone", path))
 
+    async def open(self) -> None:
+        """The port is open, and knows nobody yet."""
+        await self.port.open("127.0.0.1", 0)
+        assert self.port._udp is not None
+        self.socket.connect(self.port._udp.getsockname())
+
+    async def close(self) -> None:
+        """Both ends."""
+        await self.port.close()
+        self.socket.close()
+
     def read(self, count: int) -> list[bytes]:
         """That many packets from the port, in clear."""
         found = []
@@ -109,12 +120,9 @@ def plane(request: pytest.FixtureRequest) -> str:
 @pytest.fixture(params=["cm", "gcm"])
 async def far(plane: str, request: pytest.FixtureRequest) -> AsyncIterator[Far]:
     far = Far(plane, request.param)
-    await far.port.open("127.0.0.1", 0)
-    assert far.port._udp is not None
-    far.socket.connect(far.port._udp.getsockname())
+    await far.open()
     yield far
-    await far.port.close()
-    far.socket.close()
+    await far.close()
 
 
 def send(far: Far, *packets: Plain) -> None:
@@ -271,9 +279,7 @@ async def test_feedback_and_receiver_reports_wait_for_the_tick_and_wake_nobody(f
 
 async def test_media_brings_the_feedback_that_has_come_meanwhile(plane: str) -> None:
     far = Far(plane, "gcm")
-    await far.port.open("127.0.0.1", 0)
-    assert far.port._udp is not None
-    far.socket.connect(far.port._udp.getsockname())
+    await far.open()
     far.port.assign(far.path, "owner", far.srtp)
     feedback = bytearray(b"\x8f\xcd\x00\x05" + bytes(20))
     for number in range(2):
@@ -282,8 +288,7 @@ async def test_media_brings_the_feedback_that_has_come_meanwhile(plane: str) -> 
         await until(lambda number=number: len(far.came) == 2 * number + 2)  # type: ignore[misc]
         far.port._looked_at = 0.0
     assert sorted(is_rtcp for _, _, is_rtcp in far.came) == [False, False, True, True]
-    await far.port.close()
-    far.socket.close()
+    await far.close()
 
 
 async def test_a_port_that_another_server_has_is_refused(far: Far) -> None:
@@ -311,8 +316,7 @@ async def test_ipv6_addresses_find_their_owner(plane: str) -> None:
     far.port.route("v4", mapped, far.srtp)
     far.port.send_media([("v4", packet(2), False)])
     assert far.read(1) == [bytes(packet(2))]
-    await far.port.close()
-    far.socket.close()
+    await far.close()
 
 
 @pytest.mark.parametrize("suite", ["cm", "gcm"])
@@ -322,9 +326,7 @@ async def test_without_the_private_binding_the_public_one_does_the_same(
     monkeypatch.setattr(srtp, "ffi", None)
     far = Far("auto", suite)
     assert type(far.port) is MediaPort and type(far.srtp) is Srtp
-    await far.port.open("127.0.0.1", 0)
-    assert far.port._udp is not None
-    far.socket.connect(far.port._udp.getsockname())
+    await far.open()
     far.port.assign(far.path, "owner", far.srtp)
     far.socket.send(far.tx.protect(bytes(packet(1))))
     await until(lambda: far.came)
@@ -332,8 +334,7 @@ async def test_without_the_private_binding_the_public_one_does_the_same(
     packets = [packet(n, 900 - n * 200) for n in range(4)]
     send(far, *((data, False) for data in packets), (report(), True))
     assert far.read(5) == [*(bytes(data) for data in packets), bytes(report())]
-    await far.port.close()
-    far.socket.close()
+    await far.close()
 
 
 def test_the_compiled_plane_refuses_what_is_no_batch() -> None:

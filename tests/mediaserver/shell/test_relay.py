@@ -26,17 +26,10 @@ def run(test: Coroutine[Any, Any, None]) -> None:
 
 async def begun() -> Far:
     far = Far("python", "gcm")
-    await far.port.open("127.0.0.1", 0)
-    assert far.port._udp is not None
-    far.socket.connect(far.port._udp.getsockname())
+    await far.open()
     far.port.assign(far.path, "owner", far.srtp)
     far.port.route("far", far.path, far.srtp)
     return far
-
-
-async def ended(far: Far) -> None:
-    await far.port.close()
-    far.socket.close()
 
 
 def loop() -> MediaLoop:
@@ -54,7 +47,7 @@ def test_media_takes_no_turn_of_the_loop_and_a_wait_ends_by_the_clock() -> None:
             far.socket.send(far.tx.protect(bytes(packet(number))))
         assert relay(0, 0.05) is False
         assert [plain for _, plain, _ in far.came] == [bytes(packet(number)) for number in range(5)]
-        await ended(far)
+        await far.close()
         assert loop().media.relay is None
 
     run(test())
@@ -69,7 +62,7 @@ def test_another_file_ends_the_wait() -> None:
             writes.send(b"x")
             assert loop().media.relay is not None and loop().media.relay(0, 5.0) is True
             loop().remove_reader(reads)
-        await ended(far)
+        await far.close()
 
     run(test())
 
@@ -93,7 +86,7 @@ def test_what_a_packet_asks_of_the_loop_is_done_at_once() -> None:
         far.socket.send(far.tx.protect(bytes(packet(2))))
         assert relay is not None and relay(0, 60.0) is False, "long before the minute is over"
         await until(lambda: done[2:] == ["timer"])
-        await ended(far)
+        await far.close()
 
     run(test())
 
@@ -121,7 +114,7 @@ def test_timers_threads_and_strangers_are_not_kept_waiting() -> None:
             stop.set()
             thread.join()
         assert far.others == [(b"\x00stun", far.path)] and far.came
-        await ended(far)
+        await far.close()
 
     run(test())
 
@@ -139,7 +132,7 @@ def test_a_fault_while_the_loop_waits_ends_only_the_waiting(capsys: pytest.Captu
         del far.batch_end  # type: ignore[attr-defined]
         far.socket.send(far.tx.protect(bytes(packet(2))))
         await until(lambda: len(far.came) == 2)
-        await ended(far)
+        await far.close()
 
     run(test())
     assert "of a host" in capsys.readouterr().out
@@ -165,7 +158,7 @@ def test_runs_and_single_packets_for_many_arrive_whole(there: bool, monkeypatch:
             mine = [data for data in came if int.from_bytes(data[8:12] if data[1] != 206 else data[4:8]) == index]
             assert mine == [bytes(data) for name, data, _ in packets if name == f"far{index}"]
         assert far.port.counters["sent"] == len(packets) and not far.port.counters["send_dropped"]
-        await ended(far)
+        await far.close()
 
     run(test())
 
@@ -181,6 +174,6 @@ def test_a_kernel_without_gso_keeps_the_order_of_each_receiver() -> None:
             far.port.send_media([("far", data, False) for data in packets])
             assert far.read(len(packets)) == [bytes(data) for data in packets]
         assert not far.port._gso and far.port.counters["sent"] == 14
-        await ended(far)
+        await far.close()
 
     run(test())

@@ -134,8 +134,7 @@ async def test_sealed_packets_go_out_in_runs_and_reports_by_libsrtp(compiled: An
     assert far.read(15) == [bytes(data) for data, _ in sent]
     assert far.rx.unprotect_rtcp(far.socket.recv(2048)) == bytes(report())
     assert far.port.counters["send_dropped"] == 1, "what is no packet"
-    await far.port.close()
-    far.socket.close()
+    await far.close()
 
 
 async def test_both_ends_of_a_handshake_seal_with_the_key_that_the_other_opens_with(compiled: Any) -> None:
