@@ -5,6 +5,7 @@
  */
 #define PY_SSIZE_T_CLEAN
 #include "arrivals.h"
+#include "wire.h"
 #include <stdint.h>
 #include <string.h>
 #include <structmember.h>
@@ -71,9 +72,6 @@ static PyObject *arrived(PyObject *self, PyObject *const *args, Py_ssize_t count
     if (!arrivals_note(self, number, now)) return NULL;
     Py_RETURN_NONE;
 }
-
-static void put16(uint8_t *at, unsigned long value) { at[0] = (uint8_t)(value >> 8), at[1] = (uint8_t)value; }
-static void put32(uint8_t *at, unsigned long value) { put16(at, value >> 16 & 0xffff), put16(at + 2, value & 0xffff); }
 
 /* As _chunks: runs of seven and more, vectors of seven for the rest. Bytes written. */
 static int write_chunks(uint8_t *out, const uint8_t *symbols, int total) {

@@ -7,6 +7,7 @@
 #define PY_SSIZE_T_CLEAN
 #include "fanout.h"
 #include "slots.h"
+#include "wire.h"
 #include <stdint.h>
 #include <string.h>
 #include <structmember.h>
@@ -154,9 +155,6 @@ int fanout_read(PyObject *stored, Shared *s) {
         return PyErr_SetString(PyExc_ValueError, "the packet ends before its numbers"), 0;
     return 1;
 }
-
-static void put16(uint8_t *at, long long value) { at[0] = (uint8_t)(value >> 8), at[1] = (uint8_t)value; }
-static void put32(uint8_t *at, long long value) { put16(at, value >> 16), put16(at + 2, value); }
 
 /* ---- the numbers of one receiver ---- */
 

@@ -6,6 +6,7 @@
 #define PY_SSIZE_T_CLEAN
 #include "intake.h"
 #include "slots.h"
+#include "wire.h"
 #include <stdint.h>
 #include <string.h>
 
@@ -62,11 +63,6 @@ typedef struct {
     unsigned number;
     unsigned long timestamp, ssrc;
 } Head;
-
-static unsigned get16(const uint8_t *at) { return (unsigned)at[0] << 8 | at[1]; }
-static unsigned long get32(const uint8_t *at) { return (unsigned long)get16(at) << 16 | get16(at + 2); }
-static void put16(uint8_t *at, unsigned long value) { at[0] = (uint8_t)(value >> 8), at[1] = (uint8_t)value; }
-static void put32(uint8_t *at, unsigned long value) { put16(at, value >> 16), put16(at + 2, value); }
 
 static int bytes_of(PyObject *packet, Head *h) {
     Py_ssize_t size;

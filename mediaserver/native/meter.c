@@ -8,6 +8,7 @@
  */
 #define PY_SSIZE_T_CLEAN
 #include "meter.h"
+#include "wire.h"
 #include <math.h>
 #include <stdint.h>
 #include <string.h>
@@ -16,9 +17,6 @@
 /* ---- feedback as it came ---- */
 
 enum { MAX_STATUSES = 4096, VECTOR = 14, HEAD = 16, REFERENCE_TICKS = 256 };
-
-static unsigned get16(const uint8_t *at) { return (unsigned)at[0] << 8 | at[1]; }
-static unsigned long get32(const uint8_t *at) { return (unsigned long)get16(at) << 16 | get16(at + 2); }
 
 /* `total` status symbols; where the deltas begin, or -1 when the bytes end before. */
 static Py_ssize_t read_symbols(const uint8_t *body, Py_ssize_t size, int total, uint8_t *symbols) {
@@ -82,7 +80,7 @@ PyObject *read_feedback(PyObject *self, PyObject *argument) {
         else Py_CLEAR(arrivals);
     }
     if (!arrivals) return NULL;
-    return Py_BuildValue("(kkIIN)", get32(body), get32(body + 4), feedback.base, feedback.count, arrivals);
+    return Py_BuildValue("(IIIIN)", get32(body), get32(body + 4), feedback.base, feedback.count, arrivals);
 }
 
 /* ---- rates.ArrivedRate ---- */

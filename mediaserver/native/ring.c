@@ -6,6 +6,7 @@
  */
 #define PY_SSIZE_T_CLEAN
 #include "ring.h"
+#include "wire.h"
 #include <string.h>
 
 enum { CONTROL = 0, PACKET_HEAD = 25, KIND_PACKET = 6, NOT_RTP = -1 };
@@ -103,10 +104,6 @@ static void bound(Ring *r, Tape *t, long long now_us) {
         return;
     }
     while (t->first && (t->first->arrival_us < now_us - r->keep_us || t->size_bytes > r->keep_bytes)) evict(r, t);
-}
-
-static void put32(uint8_t *at, uint32_t value) {
-    at[0] = (uint8_t)(value >> 24), at[1] = (uint8_t)(value >> 16), at[2] = (uint8_t)(value >> 8), at[3] = (uint8_t)value;
 }
 
 static void put64(uint8_t *at, uint64_t value) { put32(at, (uint32_t)(value >> 32)), put32(at + 4, (uint32_t)value); }

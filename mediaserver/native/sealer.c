@@ -12,6 +12,7 @@
 #define PY_SSIZE_T_CLEAN
 #include "sealer.h"
 #include "slots.h"
+#include "wire.h"
 #include <stddef.h>
 #include <string.h>
 
@@ -141,8 +142,6 @@ static int64_t index_of(const Stream *stream, uint16_t number) {
     int64_t index = wraps << 16 | number;
     return index <= newest - OLDEST ? -1 : index;
 }
-
-static unsigned get16(const uint8_t *at) { return (unsigned)at[0] << 8 | at[1]; }
 
 /* Bytes that are authenticated and not sealed; 0 when the packet ends before. */
 static int head_bytes(const uint8_t *packet, int size) {

@@ -7,6 +7,7 @@
 #define PY_SSIZE_T_CLEAN
 #include "straight.h"
 #include "slots.h"
+#include "wire.h"
 #include <math.h>
 #include <stdint.h>
 #include <stdlib.h>
@@ -83,8 +84,6 @@ PyObject *bind_straight(PyObject *self, PyObject *args) {
     Py_RETURN_NONE;
 }
 
-static unsigned get16(const uint8_t *at) { return (unsigned)at[0] << 8 | at[1]; }
-static uint32_t get32(const uint8_t *at) { return (uint32_t)get16(at) << 16 | get16(at + 2); }
 static uint64_t get64(const uint8_t *at) { return (uint64_t)get32(at) << 32 | get32(at + 4); }
 
 /* What lies in a slot, borrowed; NULL without an exception when nothing does. */

@@ -15,6 +15,7 @@
 #include "allowance.h"
 #include "meter.h"
 #include "slots.h"
+#include "wire.h"
 
 enum { HEAD = 4, RR = 201, RTPFB = 205, TWCC = 15, BLOCK = 24, MOST_BLOCKS = 31, MOST_RTT = 10 * 65536 };
 enum Class { LANE, PORT, RECEIVER, DOWNLINK, SPAN, UPLINK, SENDER_REPORT, CLASSES };
@@ -62,10 +63,6 @@ static Py_ssize_t feedback_bytes(const uint8_t *bytes, Py_ssize_t size) {
     Py_ssize_t padding = bytes[0] & 0x20 ? bytes[size - 1] : 0;
     if (bytes[0] & 0x20 && (padding == 0 || padding > size - HEAD)) return 0;
     return size - padding;
-}
-
-static uint32_t get32(const uint8_t *at) {
-    return (uint32_t)at[0] << 24 | (uint32_t)at[1] << 16 | (uint32_t)at[2] << 8 | at[3];
 }
 
 static int is_zero(PyObject *number) { return number && PyFloat_CheckExact(number) && PyFloat_AS_DOUBLE(number) == 0; }
