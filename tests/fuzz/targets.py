@@ -165,7 +165,9 @@ def answer_strangers(chance: random.Random) -> bytes:
     agent: IceAgent[Any] = IceAgent(_CREDENTIALS)
     sent: list[bytes] = []
     dtls = SimpleNamespace(started=False, srtp=None)
-    transport: Any = SimpleNamespace(ice=agent, dtls=dtls, transport_id="t", bad_srtp=0, path_found=lambda: None)
+    transport: Any = SimpleNamespace(
+        ice=agent, dtls=dtls, lane=None, transport_id="t", bad_srtp=0, path_found=lambda: None
+    )
     _HUB.port.send = lambda path, reply: sent.append(reply)  # type: ignore[method-assign]
     _HUB.learn_ufrags(transport)
     path = ("192.0.2.9", chance.randrange(1, 65536))
