@@ -126,7 +126,8 @@ def _strays(crowd: Crowd) -> Iterator[str]:
 
 
 def sizes(room: Room) -> dict[str, int]:
-    """The longest container under each name of a class, by walking everything that a room holds."""
+    """The longest container under each name of a class, by walking everything that a room holds. A deque that was made
+    with a bound cannot grow past it: how full it is says how the links are, and is left out."""
     found: dict[str, int] = {}
     seen: set[int] = set()
     waiting: list[tuple[str, Any]] = [("Room", room)]
@@ -136,7 +137,8 @@ def sizes(room: Room) -> dict[str, int]:
             continue
         seen.add(id(value))
         if isinstance(value, _CONTAINERS):
-            found[name] = max(found.get(name, 0), len(value))
+            if not isinstance(value, deque) or value.maxlen is None:
+                found[name] = max(found.get(name, 0), len(value))
             items = [*value.keys(), *value.values()] if isinstance(value, Mapping) else list(value)
             waiting += [(name, item) for item in items if _is_ours(item) or isinstance(item, _CONTAINERS)]
         elif _is_ours(value):
