@@ -7,7 +7,10 @@ from __future__ import annotations
 import importlib
 from typing import Any
 
-HOW = "install a C compiler and Python's headers, then run `python -m mediaserver.native.build`."
+HOW = (
+    "install a C compiler and Python's headers (gcc libc6-dev python3-dev), then Video Home once more: `make -B run`;"
+    " in a checkout run `python -m mediaserver.native.build`."
+)
 
 
 def load() -> Any | None:
