@@ -264,6 +264,28 @@ class MediaPort:
         finally:
             self._fire()
 
+    def send_direct(self, packets: dict[str, list[bytearray]]) -> None:
+        """Protect and send RTP packets by transport, as `send_media` does."""
+        routes, out = self._routes, self._out
+        at = 0
+        try:
+            for name, plain in packets.items():
+                if (route := routes.get(name)) is None:
+                    continue
+                path, srtp, target = route
+                if at + len(plain) * MOST_PROTECTED_BYTES > OUT_BYTES:
+                    self._fire()
+                    at = 0
+                    if len(plain) * MOST_PROTECTED_BYTES > OUT_BYTES:
+                        self._protect_and_aim({name: [(packet, False) for packet in plain]})
+                        self._fire()
+                        continue
+                for run in srtp.protect_rtp(plain, out, at):
+                    self._aim(path, target, run)
+                    at = run[1]
+        finally:
+            self._fire()
+
     def _protect_and_aim(self, batches: dict[str, list[Plain]]) -> None:
         """`out` fills up with what waits for the next volley, and is used from its start again after it."""
         routes, out, aim = self._routes, self._out, self._aim
