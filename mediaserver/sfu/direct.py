@@ -28,31 +28,38 @@ _WIDE = struct.Struct("!H")
 class Run:
     """Packets of one stream, one after the other, for the same receivers."""
 
-    __slots__ = ("downlinks", "ends_layer", "first", "last_bytes", "numbered", "packets", "size_bytes", "sizes", "top")
+    __slots__ = ("downlinks", "ends_layer", "numbered", "packets", "size_bytes", "sizes", "spatial", "temporal")
 
-    def __init__(self, downlinks: tuple[Downlink, ...], packets: list[Stored]) -> None:
-        self.downlinks, self.packets = downlinks, packets
-        sizes = [len(stored.packet) for stored in packets]
-        self.first, self.size_bytes, self.last_bytes = packets[0].extended, sum(sizes), sizes[-1]
-        self.numbered = bool(packets[0].packet[NUMBERED_AT])
-        self.sizes = array("I", sizes)
-        self.top = max(stored.spatial for stored in packets), max(stored.temporal for stored in packets)
-        self.ends_layer = any(stored.frame_end and not stored.marker for stored in packets)
+    def __init__(self, downlinks: tuple[Downlink, ...], numbered: bool) -> None:
+        self.downlinks, self.numbered = downlinks, numbered
+        self.packets: list[Stored] = []
+        self.sizes = array("I")
+        self.size_bytes = self.spatial = self.temporal = 0
+        self.ends_layer = False
 
 
 def runs(held: list[Held]) -> list[Run]:
     """`held` in its order."""
     found: list[Run] = []
-    before: tuple[Downlink, ...] | None = None
-    packets: list[Stored] = []
+    run, before = None, None
     for downlinks, stored in held:
-        if downlinks is not before:
-            if before:
-                found.append(Run(before, packets))
-            before, packets = downlinks, []
-        packets.append(stored)
-    if before:
-        found.append(Run(before, packets))
+        if run is None or downlinks is not before:
+            before = downlinks
+            if not downlinks:
+                run = None
+                continue
+            run = Run(downlinks, bool(stored.packet[NUMBERED_AT]))
+            found.append(run)
+        size = len(stored.packet)
+        run.packets.append(stored)
+        run.sizes.append(size)
+        run.size_bytes += size
+        if stored.spatial > run.spatial:
+            run.spatial = stored.spatial
+        if stored.temporal > run.temporal:
+            run.temporal = stored.temporal
+        if stored.frame_end and not stored.marker:
+            run.ends_layer = True
     return found
 
 
@@ -60,10 +67,9 @@ def hand_out(held: list[Held], receivers: dict[str, Receiver], outbox: Outbox, n
     """Put what each receiver simply gets of `held` into the outbox's `direct`, and all else into its `packets`. What
     lies in `packets` already came before, and everything stays behind it."""
     for run in runs(held):
-        if outbox.packets:
-            rest = run.downlinks
-        else:
-            rest = tuple([d for d in run.downlinks if not _passes(run, d, receivers, outbox.direct, now)])
+        rest = run.downlinks
+        if not outbox.packets:
+            rest = tuple([d for d in rest if not _passes(run, d, receivers, outbox.direct, now)])
         if rest:
             for stored in run.packets:
                 forward(outbox.packets, rest, stored)
@@ -73,17 +79,17 @@ def _passes(
     run: Run, downlink: Downlink, receivers: dict[str, Receiver], direct: dict[str, list[bytearray]], now: float
 ) -> bool:
     """True when a receiver simply got the run; else nothing was changed."""
-    transport_id = downlink.transport_id
+    transport_id, packets = downlink.transport_id, run.packets
     receiver = receivers.get(transport_id)
-    if receiver is None or receiver.limited or run.first <= downlink.highest or run.ends_layer:
+    if receiver is None or receiver.limited or packets[0].extended <= downlink.highest or run.ends_layer:
         return False
-    spatial, temporal = run.top
+    if run.spatial > downlink.spatial or run.temporal > downlink.temporal:
+        return False
     meter = receiver.meter
-    if spatial > downlink.spatial or temporal > downlink.temporal or type(meter) is not Meter or meter.probing:
+    if type(meter) is not Meter or meter.probing:
         return False
-    if not receiver.pacer.passes_whole(run.size_bytes, run.last_bytes, now):
+    if not receiver.pacer.passes_whole(run.size_bytes, run.sizes[-1], now):
         return False
-    packets = run.packets
     wide = -1
     if run.numbered:
         wide = meter.sent_run(run.sizes, run.size_bytes, now)

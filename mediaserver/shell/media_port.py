@@ -266,7 +266,7 @@ class MediaPort:
 
     def send_direct(self, packets: dict[str, list[bytearray]]) -> None:
         """Protect and send RTP packets by transport, as `send_media` does."""
-        routes, out = self._routes, self._out
+        routes, out, waiting, aimed = self._routes, self._out, self._volley, self._aimed
         at = 0
         try:
             for name, plain in packets.items():
@@ -281,8 +281,15 @@ class MediaPort:
                         self._fire()
                         continue
                 for run in srtp.protect_rtp(plain, out, at):
-                    self._aim(path, target, run)
                     at = run[1]
+                    if waiting is None or target is None or not self._gso:
+                        self._aim(path, target, run)
+                        continue
+                    start, end, size = run
+                    waiting.add(target, start, end - start, 0 if end - start <= size else size)
+                    aimed.append((path, run))  # type: ignore[arg-type]  # what has a target is no TcpPath
+                    if waiting.count == volley.MESSAGES:
+                        self._fire()
         finally:
             self._fire()
 

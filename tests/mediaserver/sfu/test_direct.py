@@ -125,7 +125,8 @@ def test_packets_of_one_stream_in_a_row_are_one_run() -> None:
         (False, [7]),
         (True, [3]),
     ]
-    assert (found[0].first, found[0].size_bytes, found[0].last_bytes, found[0].top) == (1, 50, 23, (0, 2))
+    first = found[0]
+    assert (first.size_bytes, list(first.sizes), first.spatial, first.temporal) == (50, [27, 23], 0, 2)
 
 
 @given(st.integers(1, 3 * SLOTS), st.lists(st.integers(1, 1500), min_size=1, max_size=64), st.booleans())
