@@ -12,16 +12,23 @@ Outgoing = tuple[str, bytearray, bool]
 class Outbox:
     """Filled by the parts of a room, emptied by its owner after every call."""
 
-    __slots__ = ("events", "packets")
+    __slots__ = ("direct", "events", "packets")
 
     def __init__(self) -> None:
         self.packets: list[Outgoing] = []
+        self.direct: dict[str, list[bytearray]] = {}
+        """Plain RTP packets by transport, numbered and paced: they leave before `packets`."""
         self.events: list[Event] = []
 
     def take_packets(self) -> list[Outgoing]:
         """The packets since the last call; each is the caller's own."""
         packets, self.packets = self.packets, []
         return packets
+
+    def take_direct(self) -> dict[str, list[bytearray]]:
+        """The packets of bursts since the last call; each is the caller's own."""
+        direct, self.direct = self.direct, {}
+        return direct
 
     def take_events(self) -> list[Event]:
         """The events since the last call."""

@@ -6,6 +6,7 @@ from __future__ import annotations
 from mediaserver.rtp import packet as rtp
 from mediaserver.rtp.payload import red_primary
 from mediaserver.sfu import intake
+from mediaserver.sfu.direct import Held
 from mediaserver.sfu.fanout import forward
 from mediaserver.sfu.layers import Layers
 from mediaserver.sfu.outbox import Outbox
@@ -23,6 +24,9 @@ class Plane:
         self.outbox, self.speakers, self.tap, self._layers = outbox, speakers, tap, layers
         self.gap = False
         """A packet showed that others are missing: asking for them should not wait for the next tick."""
+        self.holds = False
+        """Ordinary packets are held until the whole burst is handed out."""
+        self.held: list[Held] = []
 
     def receive(self, port: Port, packet: bytes | bytearray, now: float) -> None:
         """Take one decrypted packet."""
@@ -107,13 +111,10 @@ class Plane:
             stored.plain = plain
         uplink.store(stored, now)
         if uplink.jumps != jumps:
+            self.let_go()
             self._layers.restart(producer, uplink, now)
         if producer.kind == "video":
-            if stored.keyframe:
-                self._layers.before_keyframe(producer, uplink, stored)
-            forward(self.outbox.packets, uplink.downlinks, stored)
-            if stored.keyframe:
-                self._layers.begin(producer, uplink, stored, now)
+            self._picture(producer, uplink, stored, now)
         else:
             self._sound(producer, uplink, stored, level, now)
         if stored.extended != uplink.highest:
@@ -123,6 +124,15 @@ class Plane:
         if self.tap.on:
             self.tap.take(producer, uplink, stored, packet, now)
 
+    def _picture(self, producer: Producer, uplink: Uplink, stored: Stored, now: float) -> None:
+        if stored.keyframe:
+            self.let_go()
+            self._layers.before_keyframe(producer, uplink, stored)
+            forward(self.outbox.packets, uplink.downlinks, stored)
+            self._layers.begin(producer, uplink, stored, now)
+        else:
+            self._forward(uplink, stored)
+
     def _sound(self, producer: Producer, uplink: Uplink, stored: Stored, level: int | None, now: float) -> None:
         if producer.voice is not None and level is not None:
             if not self.speakers.heard(producer.voice, level, now):
@@ -130,10 +140,27 @@ class Plane:
                 return
             if producer.silent:
                 producer.silent = False
+                self.let_go()
                 self._layers.restart(producer, uplink, now)
-        forward(self.outbox.packets, uplink.downlinks, stored)
         if producer.pending:
+            self.let_go()
+            forward(self.outbox.packets, uplink.downlinks, stored)
             self._layers.begin(producer, uplink, stored, now)
+        else:
+            self._forward(uplink, stored)
+
+    def _forward(self, uplink: Uplink, stored: Stored) -> None:
+        if self.holds and stored.plain is None and stored.extended == uplink.highest:
+            self.held.append((uplink.downlinks, stored))
+        else:
+            self.let_go()
+            forward(self.outbox.packets, uplink.downlinks, stored)
+
+    def let_go(self) -> None:
+        """What is held goes out packet by packet: the streams that receivers get are about to change."""
+        held, self.held = self.held, []
+        for downlinks, stored in held:
+            forward(self.outbox.packets, downlinks, stored)
 
 
 def _undo_rtx(producer: Producer, uplink: Uplink, packet: bytes | bytearray, header: rtp.Header) -> bytearray | None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
+from mediaserver.errors import PeerFault
 from mediaserver.rtp import codecs
 from mediaserver.rtp import packet as rtp
 from mediaserver.rtp.clock import utc_from_ntp
@@ -264,3 +265,12 @@ class Port:
             self.by_ssrc[header.ssrc] = found
             return found
         return None
+
+
+def no_clash(port: Port, parameters: SendParameters) -> None:
+    """Raises PeerFault when a producer would take a MID or an SSRC of another one of its transport."""
+    if parameters.mid is not None and any(p.parameters.mid == parameters.mid for p in port.producers.values()):
+        raise PeerFault("mid_in_use")
+    ssrcs = [s for e in parameters.encodings for s in (e.ssrc, e.rtx_ssrc) if s is not None]
+    if len(set(ssrcs)) != len(ssrcs) or any(ssrc in port.by_ssrc for ssrc in ssrcs):
+        raise PeerFault("ssrc_in_use")

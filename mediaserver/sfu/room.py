@@ -20,6 +20,7 @@ from mediaserver.sfu.agenda import Agenda
 from mediaserver.sfu.bandwidth.control import Bandwidth
 from mediaserver.sfu.bandwidth.view import View
 from mediaserver.sfu.consumers import Consumers, describe
+from mediaserver.sfu.direct import hand_out
 from mediaserver.sfu.downlink import Downlink
 from mediaserver.sfu.events import (
     ConsumerAdded,
@@ -37,9 +38,9 @@ from mediaserver.sfu.events import (
 )
 from mediaserver.sfu.layers import Layers
 from mediaserver.sfu.outbox import Outbox, Outgoing
-from mediaserver.sfu.parameters import SendParameters, read_send_parameters
+from mediaserver.sfu.parameters import read_send_parameters
 from mediaserver.sfu.plane import Plane
-from mediaserver.sfu.ports import Port, Producer, make_producer
+from mediaserver.sfu.ports import Port, Producer, make_producer, no_clash
 from mediaserver.sfu.reports import Reports
 from mediaserver.sfu.speakers import TOP, Speakers
 
@@ -66,6 +67,10 @@ class _Peer:
         return sum(
             port.dropped.get(name, 0) for port in self.ports.values() for name in ("over_rate", "rtcp_over_rate")
         )
+
+
+Received = tuple[str, bytes | bytearray, float]
+"""A decrypted RTP packet: transport id, bytes, when it came."""
 
 
 class Room:
@@ -214,7 +219,7 @@ class Room:
         for other in list(port.producers.values()):
             if other.source == source:
                 self._end_producer(other)
-        _no_clash(port, parameters)
+        no_clash(port, parameters)
         self._count += 1
         levels = codecs.AUDIO_LEVEL_URI in parameters.extension_ids
         voice = self._speakers.add(port.peer_id) if source == "mic" and levels and not parameters.stereo else None
@@ -382,13 +387,35 @@ class Room:
         self._now = now
         if lane.forward is not None and lane.forward(self._lanes[transport_id], packet, now, self._outbox.packets):
             return
+        self._receive(port, packet, now)
+
+    def receive_burst(self, packets: list[Received]) -> None:
+        """The same of packets that came together; what of them simply passes goes to each receiver at once, and is
+        drained by `drain_direct`."""
+        if lane.forward is not None:
+            for transport_id, packet, now in packets:
+                self.receive_rtp(transport_id, packet, now)
+            return
+        plane = self._plane
+        plane.holds = True
+        for transport_id, packet, now in packets:
+            if (port := self._ports.get(transport_id)) is not None:
+                self._now = now
+                self._receive(port, packet, now)
+        plane.holds = False
+        if plane.held:
+            held, plane.held = plane.held, []
+            hand_out(held, self._bandwidth.receivers, self._outbox, self._now)
+
+    def _receive(self, port: Port, packet: bytes | bytearray, now: float) -> None:
         self._plane.receive(port, packet, now)
         if self._plane.gap:
             self._plane.gap = False
             self._hurry(now)
             for receiver in self._ports.values():
                 self._look_soon(receiver, now)  # it may have to wait longer for what is repaired
-            self._outbox.packets += [(transport_id, bytearray(data), True) for data in self._reports.urgent(port, now)]
+            urgent = self._reports.urgent(port, now)
+            self._outbox.packets += [(port.transport_id, bytearray(data), True) for data in urgent]
 
     def receive_rtcp(self, transport_id: str, packet: bytes | bytearray, now: float) -> None:
         """A decrypted compound RTCP packet from the network. Never raises on bad bytes."""
@@ -539,6 +566,11 @@ class Room:
             self._tap.keyframe(producer, now)
             self._hurry(now)
 
+    def drain_direct(self) -> dict[str, list[bytearray]]:
+        """RTP packets by transport to protect and send, in order, before those of `drain_packets`; each packet is the
+        caller's own. Only after `receive_burst`."""
+        return self._outbox.take_direct()
+
     def drain_packets(self) -> list[Outgoing]:
         """(transport_id, plain packet, is_rtcp) to protect and send, in order; each packet is the caller's own."""
         released, self._released = self._released, []
@@ -566,11 +598,3 @@ class Room:
             "over_rate": {name: count for name, peer in self._peers.items() if (count := peer.over_rate())},
             "producers": [producer.stats(now) for producer in self._producers.values()],
         }
-
-
-def _no_clash(port: Port, parameters: SendParameters) -> None:
-    if parameters.mid is not None and any(p.parameters.mid == parameters.mid for p in port.producers.values()):
-        raise PeerFault("mid_in_use")
-    ssrcs = [s for e in parameters.encodings for s in (e.ssrc, e.rtx_ssrc) if s is not None]
-    if len(set(ssrcs)) != len(ssrcs) or any(ssrc in port.by_ssrc for ssrc in ssrcs):
-        raise PeerFault("ssrc_in_use")

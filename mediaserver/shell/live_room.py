@@ -14,7 +14,7 @@ from mediaserver.recording.feed import SessionOrder, SessionRef
 from mediaserver.rtp import rtcp
 from mediaserver.sfu import events
 from mediaserver.sfu.bandwidth.view import Tile, View
-from mediaserver.sfu.room import Room
+from mediaserver.sfu.room import Received, Room
 from mediaserver.shell.client import Client
 from mediaserver.shell.feed_server import FeedServer
 from mediaserver.shell.room_feed import RoomFeed
@@ -73,6 +73,7 @@ class LiveRoom:
         self._flush = self.flush
         self._peers_next = False
         self._reports: list[tuple[str, bytes, float]] = []
+        self._burst: list[Received] = []
         self._liveness = asyncio.get_running_loop().call_later(LIVENESS_EVERY_S, self._look_after)
         self.obey(order)
 
@@ -282,8 +283,9 @@ class LiveRoom:
 
     def _media(self, client: Client, transport_id: str, data: bytes, is_rtcp: bool, now: float) -> None:
         if not is_rtcp:
-            self._hub.touched.add(self._flush)
-            self._room.receive_rtp(transport_id, data, now)
+            if not self._burst:
+                self._hub.touched.add(self._flush)
+            self._burst.append((transport_id, data, now))
         elif rtcp.can_wait(data):
             self._reports.append((transport_id, data, now))
             if now - self._reports[0][2] >= REPORTS_WITHIN_S:
@@ -291,7 +293,17 @@ class LiveRoom:
                 self._take_reports()
         else:
             self._hub.touched.add(self._flush)
+            self._take_burst()  # it came before
             self._room.receive_rtcp(transport_id, data, now)
+
+    def _take_burst(self) -> None:
+        """The packets that came together, in their order."""
+        burst, self._burst = self._burst, []
+        if self._renumberings:
+            for packet in burst:
+                self._room.receive_rtp(*packet)
+        elif burst:
+            self._room.receive_burst(burst)
 
     def _take_reports(self) -> None:
         """What is only statistics is taken at the next tick, all at once: a wake-up for each would cost more than the
@@ -433,6 +445,10 @@ class LiveRoom:
 
     def flush(self) -> None:
         """Send what waits, tell what happened, and arm the timer. Called after every batch and every change."""
+        if self._burst:
+            self._take_burst()
+        if direct := self._room.drain_direct():
+            self._hub.port.send_direct(direct)
         packets = self._room.drain_packets()
         if self._renumberings:
             packets = [item for item in packets if self._renumbered(*item)]

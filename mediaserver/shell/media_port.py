@@ -264,6 +264,35 @@ class MediaPort:
         finally:
             self._fire()
 
+    def send_direct(self, packets: dict[str, list[bytearray]]) -> None:
+        """Protect and send RTP packets by transport, as `send_media` does."""
+        routes, out, waiting, aimed = self._routes, self._out, self._volley, self._aimed
+        at = 0
+        try:
+            for name, plain in packets.items():
+                if (route := routes.get(name)) is None:
+                    continue
+                path, srtp, target = route
+                if at + len(plain) * MOST_PROTECTED_BYTES > OUT_BYTES:
+                    self._fire()
+                    at = 0
+                    if len(plain) * MOST_PROTECTED_BYTES > OUT_BYTES:
+                        self._protect_and_aim({name: [(packet, False) for packet in plain]})
+                        self._fire()
+                        continue
+                for run in srtp.protect_rtp(plain, out, at):
+                    at = run[1]
+                    if waiting is None or target is None or not self._gso:
+                        self._aim(path, target, run)
+                        continue
+                    start, end, size = run
+                    waiting.add(target, start, end - start, 0 if end - start <= size else size)
+                    aimed.append((path, run))  # type: ignore[arg-type]  # what has a target is no TcpPath
+                    if waiting.count == volley.MESSAGES:
+                        self._fire()
+        finally:
+            self._fire()
+
     def _protect_and_aim(self, batches: dict[str, list[Plain]]) -> None:
         """`out` fills up with what waits for the next volley, and is used from its start again after it."""
         routes, out, aim = self._routes, self._out, self._aim

@@ -20,6 +20,9 @@ from mediaserver.shell.media_loop import MediaLoop
 
 log = structlog.get_logger(__name__)
 
+GATHER_S = 0.005
+"""Media that comes sooner after a batch waits until so long has passed, and is taken together: a wake-up for each
+packet costs more than the packet. What comes after a rest is taken at once."""
 _LOOKED_AT = 8
 """Files that a wait may tell of; one that is not the media port's is enough."""
 
@@ -31,6 +34,7 @@ class Relay:
         self._loop, self._file, self._drain = loop, file, drain
         self._state: Any = loop
         self._poll: select.epoll | None = None
+        self._drained_at = 0.0
         if hasattr(loop, "_ready") and hasattr(loop, "_scheduled"):
             # A second name of the loop's own epoll: its object is the selector's.
             self._poll = select.epoll.fromfd(os.dup(loop.media.fileno()))
@@ -61,7 +65,11 @@ class Relay:
             found = poll(left if left < 3600 else None, _LOOKED_AT)
             if found != media:
                 return bool(found)
+            early_s = self._drained_at + GATHER_S - clock()
+            if early_s > 0:
+                time.sleep(early_s)
             drain()
+            self._drained_at = clock()
             if state._ready:
                 return False
             if (timers := state._scheduled) and (first := timers[0].when()) < until:

@@ -106,6 +106,10 @@ class Srtp:
             found.append((start, at, segment))
         return found
 
+    def protect_rtp(self, packets: list[bytearray], out: Buffer, at: int = 0) -> list[Run]:
+        """As `protect`, of RTP packets only."""
+        return self.protect([(packet, False) for packet in packets], out, at)
+
     def protect_one(self, packet: bytearray, is_rtcp: bool, out: Buffer, at: int = 0) -> int:
         """Fill `out`, from `at` on, with one packet for the wire; its size, 0 when libsrtp refuses it."""
         data = self._protected(packet, is_rtcp)
@@ -174,6 +178,33 @@ class InPlaceSrtp(Srtp):
             found.append((start, at, segment))
         return found
 
+    def protect_rtp(self, packets: list[bytearray], out: Buffer, at: int = 0) -> list[Run]:
+        """As the base class says; of one packet, or of some of one size, at the least expense."""
+        if len(packets) > MAX_RUN_PACKETS:
+            return self.protect([(packet, False) for packet in packets], out, at)
+        found: list[Run] = []
+        start, segment = at, 0
+        view, cdata, tx, length, protect = out.view, out.cdata, self._tx, self._size, lib.srtp_protect
+        for packet in packets:
+            end = at + len(packet)
+            view[at:end] = packet
+            length[0] = end - at
+            if protect(tx, cdata + at, length):
+                continue
+            size = length[0]
+            if at > start and (size > segment or at + size - start > MAX_RUN_BYTES):
+                found.append((start, at, segment))
+                start = at
+            if at == start:
+                segment = size
+            at += size
+            if size < segment:
+                found.append((start, at, segment))
+                start = at
+        if at > start:
+            found.append((start, at, segment))
+        return found
+
 
 class SealedSrtp(InPlaceSrtp):
     """The same, but RTP goes out by a Sealer and never by libsrtp: each counts how often the numbers have wrapped, and
@@ -196,6 +227,10 @@ class SealedSrtp(InPlaceSrtp):
     def protect(self, packets: list[Plain], out: Buffer, at: int = 0) -> list[Run]:
         """As the base class says; a path of the compiled plane comes here only by TCP, where there are no runs."""
         return Srtp.protect(self, packets, out, at)
+
+    def protect_rtp(self, packets: list[bytearray], out: Buffer, at: int = 0) -> list[Run]:
+        """As the base class says, and never by libsrtp."""
+        return Srtp.protect_rtp(self, packets, out, at)
 
     def _protected(self, packet: bytearray, is_rtcp: bool) -> bytes:
         if is_rtcp:

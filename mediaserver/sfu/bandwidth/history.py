@@ -17,6 +17,7 @@ OUTAGE_S = 0.4
 _MASK = SLOTS - 1
 _HALF = WRAP_TICKS // 2
 _FREE, _SENT, _LOST = 0, 1, 2
+_ALL_SENT = bytes((_SENT,)) * SLOTS
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +67,25 @@ class SendHistory:
         self.sent_bytes += size
         self.last_sent_s = now
         return number & 0xFFFF
+
+    def sent_run(self, sizes: array[int], size_bytes: int, now: float) -> int:
+        """Packets of `sizes`, `size_bytes` together, leave one after the other at `now`, and belong to no probe: the
+        number of the first, not wrapped."""
+        first, count = self.next_number, len(sizes)
+        slot = first & _MASK
+        end = slot + count
+        if count == 1 or end > SLOTS or self._clusters or self.probing:
+            for size in sizes:
+                self.sent(size, now)
+            return first
+        if self.unanswered_s is None:
+            self.unanswered_s = now
+        self._times[slot:end], self._sizes[slot:end] = array("d", (now,)) * count, sizes
+        self._states[slot:end] = _ALL_SENT[:count]
+        self.next_number = first + count
+        self.sent_bytes += size_bytes
+        self.last_sent_s = now
+        return first
 
     def match(self, feedback: TransportFeedback) -> Outcome:
         """Pair feedback with what was sent. Numbers never sent, forgotten, or told before are passed over."""

@@ -65,6 +65,19 @@ class Pacer(Generic[T]):
         self._full_until = full if full < most else most
         return True
 
+    def passes_whole(self, size_bytes: int, last_bytes: int, now: float) -> bool:
+        """True when pictures of so many bytes together, of which the last has `last_bytes`, may all leave at once, as
+        `passes` would say of each (and count as sent); else nothing is counted."""
+        full = self._full_until
+        if full < now:
+            full = now
+        if self._count or now < full + (size_bytes - last_bytes) * self._byte_s - BURST_S:
+            return False
+        full += size_bytes * self._byte_s
+        most = now + MAX_WAIT_S
+        self._full_until = full if full < most else most
+        return True
+
     def queue(self, packet: T, size: int, kind: Kind) -> None:
         """Keep a packet until its turn."""
         self._queues[kind].append((packet, size))

@@ -6,12 +6,14 @@ from __future__ import annotations
 import asyncio
 import socket
 import threading
+import time
 from collections.abc import Coroutine
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
-from mediaserver.shell import native_port
+from mediaserver.shell import native_port, relay
 from mediaserver.shell.media_loop import MediaLoop
 from tests.mediaserver.shell.endpoint import until
 from tests.mediaserver.shell.test_planes import Far, packet, report
@@ -49,6 +51,34 @@ def test_media_takes_no_turn_of_the_loop_and_a_wait_ends_by_the_clock() -> None:
         assert [plain for _, plain, _ in far.came] == [bytes(packet(number)) for number in range(5)]
         await far.close()
         assert loop().media.relay is None
+
+    run(test())
+
+
+def test_what_comes_soon_after_a_batch_is_taken_with_what_follows(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The wait for more is replaced by more, so that nothing here depends on how fast the machine is."""
+
+    async def test() -> None:
+        far = await begun()
+        port_relay: Any = far.port._turnless
+        waits: list[float] = []
+
+        def more(seconds: float) -> None:
+            waits.append(seconds)
+            for number in (3, 4):
+                far.socket.send(far.tx.protect(bytes(packet(number))))
+
+        monkeypatch.setattr(relay, "time", SimpleNamespace(sleep=more, monotonic=time.monotonic))
+        far.socket.send(far.tx.protect(bytes(packet(1))))
+        assert port_relay.wait(0, 0.05) is False
+        assert (far.batches, waits) == (1, []), "after a rest nothing waits"
+        port_relay._drained_at = time.monotonic() + 60
+        far.socket.send(far.tx.protect(bytes(packet(2))))
+        assert port_relay.wait(0, 0.05) is False
+        assert [plain for _, plain, _ in far.came] == [bytes(packet(number)) for number in (1, 2, 3, 4)]
+        assert far.batches == 2 and len(waits) == 1 and waits[0] > relay.GATHER_S
+        monkeypatch.undo()
+        await far.close()
 
     run(test())
 

@@ -114,3 +114,25 @@ def test_what_waits_can_be_forgotten() -> None:
         send(pacer, "v", 1200, Kind.VIDEO, 0.0)
     pacer.clear()
     assert drained(pacer) == []
+
+
+@given(
+    st.lists(st.integers(1, 1500), min_size=1, max_size=12),
+    st.floats(5e4, 1e7),
+    st.floats(-0.1, 0.6),
+    st.booleans(),
+)
+def test_a_whole_burst_passes_where_each_of_it_does(
+    sizes: list[int], rate: float, full_s: float, waiting: bool
+) -> None:
+    whole, single = Pacer[str](rate), Pacer[str](rate)
+    for pacer in (whole, single):
+        pacer._full_until = 5.0 + full_s
+        if waiting:
+            pacer.queue("w", 10, Kind.VIDEO)
+    each = [single.passes(size, Kind.VIDEO, 5.0) for size in sizes]
+    before = whole._full_until
+    if whole.passes_whole(sum(sizes), sizes[-1], 5.0):
+        assert all(each) and abs(whole._full_until - single._full_until) < 1e-9
+    else:
+        assert whole._full_until == before and not all(each)
