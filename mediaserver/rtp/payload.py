@@ -28,6 +28,19 @@ class Vp8Descriptor(NamedTuple):
     key_index_offset: int = 0
 
 
+def _vp8_places(what: int) -> tuple[int, int, int]:
+    at = 2
+    if what & 8:
+        at += 2 if what & 16 else 1
+    layers_at = at + (what >> 2 & 1)
+    return at, layers_at, layers_at + (what & 3 > 0)
+
+
+VP8_PLACES = tuple(_vp8_places(what) for what in range(32))
+"""Where TL0PICIDX, the byte of layer and key index, and the data lie in an extended descriptor, or would lie: by its
+flags I, L, T, K (8, 4, 2, 1), and 16 for a picture id of 15 bits."""
+
+
 def read_vp8(payload: bytes | bytearray | memoryview) -> Vp8Descriptor | None:
     """The descriptor, or None when the bytes end inside it."""
     try:

@@ -40,7 +40,8 @@ class Activity:
             self._roll(now)
         self._last = now
         if temporal < MAX_TEMPORAL:
-            self._layers = max(self._layers, temporal + 1)
+            if temporal >= self._layers:
+                self._layers = temporal + 1
             self._bytes[temporal] += size
         else:
             self._bytes[0] += size

@@ -52,8 +52,8 @@ def _store(
         marker=header.marker,
         extension_block=block,
     )
-    stored = Stored(extended, common, header, rtp.HEADER_BYTES + len(block), now)
-    uplink.describer.describe(stored, payload, descriptor)
+    stored = Stored(extended, common, header.timestamp, header.marker, rtp.HEADER_BYTES + len(block), now)
+    uplink.describer.describe(stored, descriptor)
     if descriptor_at and descriptor is not None and len(descriptor) >= 3:
         stored.frame_at = descriptor_at + 1
     return stored, level
@@ -61,6 +61,8 @@ def _store(
 
 _module: Any | None = None
 _reads: Callable[[Packet, int], tuple[rtp.Header, int] | None] = _read
+remembers = True
+"""Whether shapes (shape.py) are kept and asked for: not where both ways here are compiled."""
 
 
 def read(packet: Packet, number_id: int) -> tuple[rtp.Header, int] | None:
@@ -95,14 +97,14 @@ def store(
         producer.descriptor_id,
     )
     if not described:
-        payload = memoryview(packet)[header.payload_offset : header.payload_end]
-        uplink.describer.describe(stored, payload, descriptor)
+        uplink.describer.describe(stored, descriptor)
     return stored, level
 
 
 def use(module: Any | None) -> None:
     """Take reading and storing of the compiled plane, or of this one for None."""
-    global _module, _reads
+    global _module, _reads, remembers
+    remembers = module is None
     if module is None:
         _module, _reads = None, _read
     else:

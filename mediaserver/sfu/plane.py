@@ -11,6 +11,7 @@ from mediaserver.sfu.fanout import forward
 from mediaserver.sfu.layers import Layers
 from mediaserver.sfu.outbox import Outbox
 from mediaserver.sfu.ports import Port, Producer
+from mediaserver.sfu.shape import BARE, BEGINNING, remember
 from mediaserver.sfu.speakers import Speakers
 from mediaserver.sfu.stored import Stored
 from mediaserver.sfu.tap import Tap
@@ -33,7 +34,47 @@ class Plane:
         size_bytes = len(packet)
         if not port.limit.take(size_bytes, now):
             port.drop("over_rate")
-            return
+        elif not (intake.remembers and self._take_known(port, packet, size_bytes, now)):
+            self._take_any(port, packet, size_bytes, now)
+
+    def _take_known(self, port: Port, packet: bytes | bytearray, size_bytes: int, now: float) -> bool:
+        """Take a packet that looks as others of its stream did (shape.py), as `_take_any` would; False when it does
+        not, and then nothing has changed. Flat on purpose: nearly every packet comes this way."""
+        if size_bytes < BEGINNING.size:
+            return False
+        first, second, number, timestamp, ssrc, key = BEGINNING.unpack_from(packet)
+        entry = port.by_ssrc.get(ssrc)
+        if entry is None:
+            return False
+        producer, uplink, _ = entry
+        known = uplink.shapes.get(key if first & 0x10 else BARE)
+        if (
+            known is None
+            or known.number_id != port.twcc_id
+            or int.from_bytes(packet[: known.payload_offset]) & known.mask != known.value
+        ):
+            return False
+        if not uplink.limit.take(size_bytes, now):
+            port.drop("over_rate")
+            return True
+        if at := known.wide_at:
+            port.twcc.arrived(packet[at] << 8 | packet[at + 1], now)
+        jumps = uplink.jumps
+        extended = uplink.accept(number, now)
+        if extended is None:
+            return True
+        if uplink.nack.fresh:
+            self.gap = True
+        if producer.silenced:
+            uplink.pass_over(extended, size_bytes, now)
+            return True
+        stored = known.store(uplink, packet, second, timestamp, extended, now)
+        uplink.store(stored, now)
+        level = packet[known.level_at] & 0x7F if known.level_at else None
+        self._hand_on(producer, uplink, stored, level, packet, now, jumps)
+        return True
+
+    def _take_any(self, port: Port, packet: bytes | bytearray, size_bytes: int, now: float) -> None:
         found = intake.read(packet, port.twcc_id)
         if found is None:
             port.drop("malformed")
@@ -57,7 +98,9 @@ class Plane:
             rebuilt = rtp.read_header(original)
             assert rebuilt is not None, "a packet that we built is whole"
             header = rebuilt
-        if header.payload_type == producer.parameters.payload_type:
+        if header.payload_type == producer.takes:
+            if intake.remembers and not is_rtx:
+                remember(producer, uplink, port.twcc_id, packet, header)
             self._take(producer, uplink, packet, header, now, resent=is_rtx)
         elif header.payload_type == producer.parameters.red_payload_type:
             self._take_red(port, producer, uplink, packet, header, now)
@@ -110,6 +153,19 @@ class Plane:
             plain, (stored, _) = stored, intake.store(producer, uplink, *red, extended, now, red=True)
             stored.plain = plain
         uplink.store(stored, now)
+        self._hand_on(producer, uplink, stored, level, packet, now, jumps)
+
+    def _hand_on(
+        self,
+        producer: Producer,
+        uplink: Uplink,
+        stored: Stored,
+        level: int | None,
+        packet: bytes | bytearray,
+        now: float,
+        jumps: int,
+    ) -> None:
+        """To receivers and recorder; `jumps` are those of its uplink before it came."""
         if uplink.jumps != jumps:
             self.let_go()
             self._layers.restart(producer, uplink, now)

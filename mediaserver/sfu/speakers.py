@@ -47,14 +47,15 @@ class Voice:
 
     def hear(self, level: int, now: float) -> None:
         """A packet with this level (0 is loudest, 127 silence) came."""
-        self.peak, self.peak_at = max(127.0 - level, self.score(now)), now
+        loud, fallen = 127.0 - level, self.peak - (now - self.peak_at) * FALL_DB_PER_S
+        self.peak, self.peak_at = loud if loud > fallen else fallen, now
         if self.window_at is None or now - self.window_at > 2 * WINDOW_S:
             self.window_at, self.active, self.total = now, 0, 0.0
         elif now - self.window_at >= WINDOW_S:
             self._close_window(now)
         if level <= ACTIVE_LEVEL:
             self.active += 1
-            self.total += 127.0 - level
+            self.total += loud
 
     def _close_window(self, now: float) -> None:
         assert self.window_at is not None, "a window is open"

@@ -21,6 +21,9 @@ OUR_IDS = _TWCC, _SEND_TIME, _DESCRIPTOR
 
 
 _SLOTS = bytes((0, _TWCC << 4 | 1, 0, 0, _SEND_TIME << 4 | 2))
+WIDE_SLOT = int.from_bytes(_SLOTS[:4])
+SEND_TIME_HEAD = _SLOTS[4] << 24
+"""The first two words of a block in the one-byte form, the second to be completed by the send time."""
 _HEAD = rtp.ONE_BYTE_PROFILE.to_bytes(2) + (2).to_bytes(2)
 _BARE, _BARE_UNNUMBERED = _HEAD + _SLOTS, _HEAD + bytes(4) + _SLOTS[4:]
 """The block of a packet without extensions of its publisher, but for the send time."""
@@ -54,13 +57,15 @@ class Stored:
         "tl0_at",
     )
 
-    def __init__(self, extended: int, packet: bytearray, header: rtp.Header, payload_at: int, arrival: float) -> None:
+    def __init__(
+        self, extended: int, packet: bytearray, timestamp: int, marker: bool, payload_at: int, arrival: float
+    ) -> None:
         self.extended, self.packet, self.payload_at, self.arrival = extended, packet, payload_at, arrival
-        self.timestamp, self.marker = header.timestamp, header.marker
+        self.timestamp, self.marker = timestamp, marker
         self.spatial = 0  # only of a stream that holds several spatial layers
         self.temporal = 0
         self.start = False  # first packet of a frame
-        self.frame_end = header.marker  # last packet of a frame of one spatial layer
+        self.frame_end = marker  # last packet of a frame of one spatial layer
         self.keyframe = False  # first packet of a key frame
         self.sync = False  # an upper temporal layer may begin here
         self.picture = self.picture_bits = self.picture_at = 0
@@ -68,6 +73,11 @@ class Stored:
         self.key_index = self.key_index_at = 0
         self.frame_number = self.frame_at = 0
         self.plain: Stored | None = None  # the same sound without its RED copies, for those who do not know RED
+
+    @property
+    def payload(self) -> memoryview:
+        """What its publisher sent behind the header."""
+        return memoryview(self.packet)[self.payload_at :]
 
 
 def extension_block(elements: list[tuple[int, bytes]], now: float, *, numbered: bool = True) -> tuple[bytes, int]:
@@ -94,3 +104,18 @@ def extension_block(elements: list[tuple[int, bytes]], now: float, *, numbered: 
     body += bytes(-len(body) % 4)
     profile = rtp.ONE_BYTE_PROFILE if small else rtp.TWO_BYTE_PROFILE
     return profile.to_bytes(2) + (len(body) // 4).to_bytes(2) + bytes(body), descriptor_at
+
+
+def placed(elements: list[tuple[int, int, int]]) -> tuple[bytes, tuple[tuple[int, int, int, int], ...], int]:
+    """What follows the send time in `extension_block` for elements of 1 to 16 bytes, each given as our id, offset in
+    its publisher's packet, and length: the bytes with the values left out; from where to where each value goes in our
+    packet, and where it lies in the publisher's; and the offset of the dependency descriptor or 0."""
+    body, moves, descriptor_at = bytearray(), [], 0
+    for number, offset, length in elements:
+        body.append(number << 4 | length - 1)
+        at = TWCC_AT + 6 + len(body)
+        if number == _DESCRIPTOR:
+            descriptor_at = at
+        moves.append((at, at + length, offset, offset + length))
+        body += bytes(length)
+    return bytes(body) + bytes(-len(body) % 4), tuple(moves), descriptor_at

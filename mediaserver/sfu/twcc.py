@@ -68,9 +68,11 @@ class TwccReceiver:
         else:
             extended = unwrap16(sequence_number, highest)
             self._highest = max(highest, extended)
-        if len(self._arrivals) >= MAX_PENDING:
-            del self._arrivals[min(self._arrivals)]
-        self._arrivals.setdefault(extended, int(now * TICKS_PER_S))
+        arrivals = self._arrivals
+        if len(arrivals) >= MAX_PENDING:
+            del arrivals[min(arrivals)]
+        if extended not in arrivals:
+            arrivals[extended] = int(now * TICKS_PER_S)
 
     @property
     def pending(self) -> dict[int, int]:

@@ -19,6 +19,7 @@ from mediaserver.sfu.stored import Stored
 
 if TYPE_CHECKING:
     from mediaserver.sfu.downlink import Downlink
+    from mediaserver.sfu.shape import Shape
 
 RING_PACKETS = {"audio": 256, "video": 1024}
 """Packets kept for repair: five seconds of sound, two to four of picture."""
@@ -78,6 +79,7 @@ class Uplink:
         "rtx_empty",
         "rtx_packets",
         "rtx_ssrc",
+        "shapes",
         "ssrc",
         "strays",
         "swamped_at",
@@ -90,6 +92,8 @@ class Uplink:
         """Those that are fed from this layer now. Copy on write: the per-packet loop walks it."""
         self.activity = Activity(layer)
         self.describer = Describer(codec.name)
+        self.shapes: dict[int, Shape] = {}
+        """How its packets look."""
         self.limit = allowance.make(allowance.STREAM[codec.kind])
         self.key_at: int | None = None
         """Extended number of the first packet of the last key frame."""
@@ -167,21 +171,22 @@ class Uplink:
 
     def store(self, stored: Stored, now: float) -> None:
         """Keep a packet (as receivers get it, but for their own numbers) and count it."""
-        extended, size, codec = stored.extended, len(stored.packet), self.codec
+        extended, size, in_order = stored.extended, len(stored.packet), stored.extended == self.highest
         self._ring[extended % self._size] = stored
         self.packets += 1
         self.bytes += size
-        self.activity.add(size, stored.temporal, now, repaired=extended != self.highest)
+        self.activity.add(size, stored.temporal, now, repaired=not in_order)
         if stored.keyframe:
             self.keyframes += 1
             if self.key_at is None or extended > self.key_at:
                 self.key_at, self.key_time = extended, now
-        if extended != self.highest:
+        if not in_order:
             return  # it was asked for again: its delay is ours
-        transit = now * codec.clock_rate - stored.timestamp
-        if self._transit is not None:
-            step = abs(transit - self._transit)
-            if step < codec.clock_rate * 10:  # a wrapped or restarted clock is no jitter
+        rate, before = self.clock_rate, self._transit
+        transit = now * rate - stored.timestamp
+        if before is not None:
+            step = transit - before if transit > before else before - transit
+            if step < rate * 10:  # a wrapped or restarted clock is no jitter
                 self._jitter += (step - self._jitter) / 16
         self._transit = transit
 

@@ -103,7 +103,7 @@ def stored(extended: int, what: dict[str, Any]) -> Stored:
     )  # fmt: skip
     header = rtp.read_header(packet)
     assert header is not None
-    made = Stored(extended, packet, header, header.payload_offset, 0.0)
+    made = Stored(extended, packet, header.timestamp, header.marker, header.payload_offset, 0.0)
     made.temporal, made.spatial, made.sync, made.start = what["temporal"], what["spatial"], what["sync"], what["start"]
     made.frame_end = what["frame_end"] or what["marker"]
     at = header.payload_offset

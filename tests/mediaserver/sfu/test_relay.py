@@ -62,7 +62,11 @@ def plain(value: Any) -> Any:
         return value.refused
     names = [name for kind in type(value).__mro__ for name in getattr(kind, "__slots__", ())]
     if type(value).__module__.startswith("mediaserver.sfu") and names:
-        return {n: plain(getattr(value, n)) for n in names if n not in ("downlinks", "describer", "port", "uplink")}
+        return {
+            n: plain(getattr(value, n))
+            for n in names
+            if n not in ("downlinks", "describer", "port", "shapes", "uplink")
+        }
     return vars(value) if type(value).__module__.startswith("mediaserver.sfu") else repr(value)
 
 
