@@ -47,6 +47,8 @@ TICK_S = 0.01
 """How often due work is looked for while something is missing, waits, or is tried out."""
 CALM_TICK_S = 0.1
 """How often else: a wake-up costs more than most of what there is to do in it. Publishers get feedback as often."""
+DOUBT_TICK_S = 0.02
+"""How often while a receiver's link is not known to be well: what it tells is read at the ticks."""
 REVIEW_S = 0.1
 """How often layers, speakers and the recorded layer are looked at."""
 SOURCES: dict[str, Kind] = {"mic": "audio", "cam": "video", "screen": "video", "screen_audio": "audio"}
@@ -439,6 +441,7 @@ class Room:
             return
         resend = downlink.answer_nack(report.sequence_numbers, now)
         self._look_soon(port, now)
+        self._hurry(now, DOUBT_TICK_S)  # its link may have become narrow: reports that say so are read at the tick
         self._outbox.packets += [(port.transport_id, copy, False) for copy in resend]
 
     def _sender_report(self, port: Port, report: rtcp.SenderReport, now: float) -> None:
@@ -472,16 +475,17 @@ class Room:
             self._review(now)
         self._released += self._bandwidth.tick(now)
         restless = restless or self._bandwidth.restless or not self._content()
-        self._tick_at = now + (TICK_S if restless else CALM_TICK_S) if self._agenda else None
+        every_s = TICK_S if restless else DOUBT_TICK_S if self._bandwidth.doubtful else CALM_TICK_S
+        self._tick_at = now + every_s if self._agenda else None
 
     def _content(self) -> bool:
         """No publisher has to be asked for anything."""
         return all(uplink.content for producer in self._producers.values() for uplink in producer.uplinks)
 
-    def _hurry(self, now: float) -> None:
+    def _hurry(self, now: float, within_s: float = TICK_S) -> None:
         """Something is to be done sooner than a calm room looks."""
         if self._tick_at is not None:
-            self._tick_at = min(self._tick_at, now + TICK_S)
+            self._tick_at = min(self._tick_at, now + within_s)
 
     def _look_soon(self, port: Port, now: float) -> None:
         """Something is lost on the way to a receiver."""

@@ -7,6 +7,7 @@ import asyncio
 import secrets
 import time
 from collections.abc import Callable, Iterable
+from functools import partial
 from typing import Any, Final
 
 from mediaserver.errors import PeerFault
@@ -33,8 +34,6 @@ LIVENESS_EVERY_S: Final = 0.5
 """So often the sources are looked at for troubles, and half as often the peers for signs of life."""
 FEED_EVERY_S: Final = 0.02
 """So often what was recorded goes to the feed: it dies with the process."""
-REPORTS_WITHIN_S: Final = 0.03
-"""Reports that came together with media wait no longer than this: a loss may be told there."""
 _RIGHT_FOR: Final[dict[events.Direction, Right]] = {"send": "publish", "recv": "subscribe"}
 SHOWN_WIDTH, SHOWN_HEIGHT = 1280, 720
 Publish = Callable[[str, dict[str, Any]], None]
@@ -224,7 +223,7 @@ class LiveRoom:
             on_down()
 
         transport = Transport(transport_id, self._hub, lambda: self._transport_up(transport_id), down)
-        transport.on_rtp = lambda data, is_rtcp, now: self._media(client, transport_id, data, is_rtcp, now)
+        transport.on_rtp = partial(self._media, transport_id)
         client.transports[key or direction] = self._transports[transport_id] = transport
         self._room.add_transport(transport_id, client.peer_id, direction, only=only, now=time.monotonic())
         self._set_lane(transport)
@@ -280,22 +279,19 @@ class LiveRoom:
         self._room.transport_up(transport_id, time.monotonic())
         self.flush()
 
-    def _media(self, client: Client, transport_id: str, data: bytes, is_rtcp: bool, now: float) -> None:
+    def _media(self, transport_id: str, data: bytes, is_rtcp: bool, now: float) -> None:
         if not is_rtcp:
             self._hub.touched.add(self._flush)
             self._room.receive_rtp(transport_id, data, now)
         elif rtcp.can_wait(data):
             self._reports.append((transport_id, data, now))
-            if now - self._reports[0][2] >= REPORTS_WITHIN_S:
-                self._hub.touched.add(self._flush)
-                self._take_reports()
         else:
             self._hub.touched.add(self._flush)
             self._room.receive_rtcp(transport_id, data, now)
 
     def _take_reports(self) -> None:
         """What is only statistics is taken at the next tick, all at once: a wake-up for each would cost more than the
-        media."""
+        media, and one alone finds nothing at hand. The room ticks sooner where a report may change anything."""
         reports, self._reports = self._reports, []
         for transport_id, data, now in reports:
             self._room.receive_rtcp(transport_id, data, now)

@@ -277,20 +277,6 @@ async def test_feedback_and_receiver_reports_wait_for_the_tick_and_wake_nobody(f
     assert far.came == [("owner", bytes(compound), True), ("owner", bytes(nack), True)], "these ask for something"
 
 
-async def test_media_brings_the_feedback_that_has_come_meanwhile(plane: str) -> None:
-    far = Far(plane, "gcm")
-    await far.open()
-    far.port.assign(far.path, "owner", far.srtp)
-    feedback = bytearray(b"\x8f\xcd\x00\x05" + bytes(20))
-    for number in range(2):
-        far.socket.send(far.tx.protect_rtcp(bytes(feedback)))
-        far.socket.send(far.tx.protect(bytes(packet(number))))
-        await until(lambda number=number: len(far.came) == 2 * number + 2)  # type: ignore[misc]
-        far.port._looked_at = 0.0
-    assert sorted(is_rtcp for _, _, is_rtcp in far.came) == [False, False, True, True]
-    await far.close()
-
-
 async def test_a_port_that_another_server_has_is_refused(far: Far) -> None:
     assert far.port._udp is not None
     other = Far("python", "gcm")
