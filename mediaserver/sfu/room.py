@@ -47,8 +47,6 @@ TICK_S = 0.01
 """How often due work is looked for while something is missing, waits, or is tried out."""
 CALM_TICK_S = 0.1
 """How often else: a wake-up costs more than most of what there is to do in it. Publishers get feedback as often."""
-DOUBT_TICK_S = 0.02
-"""How often while a receiver's link is not known to be well: what it tells is read at the ticks."""
 REVIEW_S = 0.1
 """How often layers, speakers and the recorded layer are looked at."""
 SOURCES: dict[str, Kind] = {"mic": "audio", "cam": "video", "screen": "video", "screen_audio": "audio"}
@@ -441,7 +439,6 @@ class Room:
             return
         resend = downlink.answer_nack(report.sequence_numbers, now)
         self._look_soon(port, now)
-        self._hurry(now, DOUBT_TICK_S)  # its link may have become narrow: reports that say so are read at the tick
         self._outbox.packets += [(port.transport_id, copy, False) for copy in resend]
 
     def _sender_report(self, port: Port, report: rtcp.SenderReport, now: float) -> None:
@@ -475,17 +472,16 @@ class Room:
             self._review(now)
         self._released += self._bandwidth.tick(now)
         restless = restless or self._bandwidth.restless or not self._content()
-        every_s = TICK_S if restless else DOUBT_TICK_S if self._bandwidth.doubtful else CALM_TICK_S
-        self._tick_at = now + every_s if self._agenda else None
+        self._tick_at = now + (TICK_S if restless else CALM_TICK_S) if self._agenda else None
 
     def _content(self) -> bool:
         """No publisher has to be asked for anything."""
         return all(uplink.content for producer in self._producers.values() for uplink in producer.uplinks)
 
-    def _hurry(self, now: float, within_s: float = TICK_S) -> None:
+    def _hurry(self, now: float) -> None:
         """Something is to be done sooner than a calm room looks."""
         if self._tick_at is not None:
-            self._tick_at = min(self._tick_at, now + within_s)
+            self._tick_at = min(self._tick_at, now + TICK_S)
 
     def _look_soon(self, port: Port, now: float) -> None:
         """Something is lost on the way to a receiver."""
@@ -542,6 +538,11 @@ class Room:
         if producer is not None:
             self._tap.keyframe(producer, now)
             self._hurry(now)
+
+    @property
+    def in_doubt(self) -> bool:
+        """What receivers tell is to be heard soon: a link is not known to be well. Else it may wait for the tick."""
+        return self._bandwidth.doubtful
 
     def drain_packets(self) -> list[Outgoing]:
         """(transport_id, plain packet, is_rtcp) to protect and send, in order; each packet is the caller's own."""

@@ -34,6 +34,8 @@ LIVENESS_EVERY_S: Final = 0.5
 """So often the sources are looked at for troubles, and half as often the peers for signs of life."""
 FEED_EVERY_S: Final = 0.02
 """So often what was recorded goes to the feed: it dies with the process."""
+REPORTS_WITHIN_S: Final = 0.03
+"""Reports that came together with media wait no longer than this where a loss or a queue may be told there."""
 _RIGHT_FOR: Final[dict[events.Direction, Right]] = {"send": "publish", "recv": "subscribe"}
 SHOWN_WIDTH, SHOWN_HEIGHT = 1280, 720
 Publish = Callable[[str, dict[str, Any]], None]
@@ -72,6 +74,8 @@ class LiveRoom:
         self._flush = self.flush
         self._peers_next = False
         self._reports: list[tuple[str, bytes, float]] = []
+        self._often = False
+        """A link is in doubt, or somebody asked for what was lost: reports do not wait for the tick."""
         self._liveness = asyncio.get_running_loop().call_later(LIVENESS_EVERY_S, self._look_after)
         self.obey(order)
 
@@ -285,16 +289,24 @@ class LiveRoom:
             self._room.receive_rtp(transport_id, data, now)
         elif rtcp.can_wait(data):
             self._reports.append((transport_id, data, now))
+            if self._often and now - self._reports[0][2] >= REPORTS_WITHIN_S:
+                self._hub.touched.add(self._flush)
+                self._take_reports()
         else:
             self._hub.touched.add(self._flush)
+            self._often = True
+            self._hub.port.look_often(now)
             self._room.receive_rtcp(transport_id, data, now)
 
     def _take_reports(self) -> None:
         """What is only statistics is taken at the next tick, all at once: a wake-up for each would cost more than the
-        media, and one alone finds nothing at hand. The room ticks sooner where a report may change anything."""
+        media, and one alone finds nothing at hand. Sooner where a link is in doubt."""
         reports, self._reports = self._reports, []
         for transport_id, data, now in reports:
             self._room.receive_rtcp(transport_id, data, now)
+        self._often = self._room.in_doubt
+        if self._often:
+            self._hub.port.look_often(time.monotonic())
 
     def handle(self, client: Client, body: messages.Body) -> dict[str, Any]:
         """One request of a joined client. Raises PeerFault."""

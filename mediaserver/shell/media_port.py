@@ -46,6 +46,9 @@ MAX_BATCH: Final = 64
 MAX_FEEDBACK_BATCHES: Final = 16
 """Of feedback, which is read ten times a second only: what 200 receivers tell meanwhile, and more."""
 MAX_DATAGRAM_BYTES: Final = MAX_PACKET_BYTES
+FEEDBACK_S: Final = 0.02
+OFTEN_S: Final = 0.25
+"""So long feedback is read every FEEDBACK_S, beside the ticks, after anybody has asked for it."""
 SOCKET_BUFFER_BYTES: Final = 4 << 20
 MAX_TCP_CONNECTIONS: Final = 200
 TCP_FIRST_FRAME_WITHIN_S: Final = 30.0
@@ -137,6 +140,7 @@ class MediaPort:
         self._slots = self._in.slots()
         self._harvest: Harvest | None = None
         self._feedback_harvest: Harvest | None = None
+        self._looked_at = self._often_until = 0.0
         self._known: dict[Hashable, tuple[Srtp | None, Any]] = {}
         """Some of `_owners`, by the keys of the harvests: they are found without making a path."""
         self._ancillary: dict[int, list[tuple[int, int, bytes]]] = {}
@@ -203,11 +207,26 @@ class MediaPort:
 
     def _drain(self) -> None:
         self._read()
+        if self._often_until:
+            self._look_again()
         self._host.batch_end()
+
+    def look_often(self, now: float) -> None:
+        """A link is in doubt: for OFTEN_S media brings the feedback that has come meanwhile, every FEEDBACK_S."""
+        self._often_until = now + OFTEN_S
+
+    def _look_again(self) -> None:
+        now = time.monotonic()
+        if now >= self._often_until:
+            self._often_until = 0.0
+        elif now - self._looked_at >= FEEDBACK_S:
+            self._looked_at = now
+            self.take_feedback()
 
     def take_feedback(self) -> None:
         """Handle the transport-wide feedback and receiver reports that came since the last call; the owner calls
-        this at each tick. Ten a second of each receiver would else wake the process more often than media does."""
+        this at each tick. Ten a second of each receiver would else wake the process more often than media does, and
+        few at a time find nothing of what they need at hand."""
         if self._feedback is not None:
             self._read_feedback()
 
