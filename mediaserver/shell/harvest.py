@@ -39,6 +39,7 @@ SO_TIMESTAMPNS: Final = 35
 _STAMP: Final = struct.Struct("@qq")
 _STAMP_WORDS, _STAMP_HEAD = 4, SO_TIMESTAMPNS << 32 | socket.SOL_SOCKET
 """Of 64 bits: size, level and kind of struct cmsghdr, then seconds and nanoseconds."""
+_CONTROL_BYTES: Final = 64
 _NAME_BYTES: Final = {socket.AF_INET: 16, socket.AF_INET6: 28}
 """struct sockaddr_in and sockaddr_in6."""
 _OLDEST_S: Final = 1.0
@@ -75,6 +76,7 @@ class AllAtOnce:
     def __init__(self, udp: socket.socket, slots: Sequence[Slot], *, stamped: bool) -> None:
         self._file, self._most, self._stamped = udp.fileno(), len(slots), stamped
         self._family, name_bytes = udp.family, _NAME_BYTES[udp.family]
+        self._slots = slots  # the kernel writes there, as long as there is this
         self._kept = names, vectors, stamps, heads = [
             bytearray(len(slots) * size)
             for size in (name_bytes, VECTOR_WORDS * 8, _STAMP_WORDS * 8 * stamped, HEAD_WORDS * 8)
@@ -127,28 +129,34 @@ class AllAtOnce:
 
 
 class OneByOne:
-    """By recvmsg_into, until nothing is left."""
+    """Each by a call of its own, until nothing is left."""
 
     def __init__(self, udp: socket.socket, slots: Sequence[Slot], *, stamped: bool) -> None:
-        self._udp, self._slots, self._room = udp, [[slot.view] for slot in slots], 64 if stamped else 0
+        self._udp, self._views, self._stamped = udp, [slot.view for slot in slots], stamped
         self._control: list[list[tuple[int, int, bytes]]] = []
         self.sizes: Sequence[int] = []
 
     def take(self) -> Sequence[Hashable]:
         """As Harvest says."""
-        receive, room = self._udp.recvmsg_into, self._room
-        sizes, keys, control = [], [], []
+        self.sizes, self._control = sizes, control = [], []
+        keys: list[Hashable] = []
         try:
-            for slot in self._slots:
-                size, ancillary, _, address = receive(slot, room)
-                sizes.append(size)
-                keys.append(address)
-                control.append(ancillary)
+            if self._stamped:
+                for view in self._views:
+                    size, ancillary, _, address = self._udp.recvmsg_into([view], _CONTROL_BYTES)
+                    sizes.append(size)
+                    keys.append(address)
+                    control.append(ancillary)
+            else:
+                receive = self._udp.recvfrom_into
+                for view in self._views:
+                    size, address = receive(view)
+                    sizes.append(size)
+                    keys.append(address)
         except BlockingIOError:
             pass
         except OSError as error:
             log.debug("udp_receive", error=error.errno)
-        self.sizes, self._control = sizes, control
         return keys
 
     def address(self, key: Hashable) -> tuple[str, int]:

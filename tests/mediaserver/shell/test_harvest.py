@@ -131,6 +131,18 @@ def test_without_a_stamp_or_with_one_of_another_clock_it_came_just_now(
         monkeypatch.setattr(time, "time", clock)
 
 
+def test_what_is_received_into_stays_there_as_long_as_it_is_written_to(ends: Ends) -> None:
+    buffer = Buffer(MAX_DATAGRAM_BYTES)
+    data, reads = buffer.bytes, harvest(ends.udp, buffer.slots())
+    del buffer
+    with pytest.raises(BufferError):
+        data.clear()
+    ends.senders[0].send(b"z")
+    assert len(reads.take()) == 1 and data[:1] == b"z"
+    del reads
+    data.clear()
+
+
 def test_an_error_of_an_earlier_send_is_no_end(ends: Ends) -> None:
     nobody = ends.udp.getsockname()[1]
     ends.udp.close()
