@@ -160,7 +160,7 @@ class _Wire:
         self._up, self._found = asyncio.Event(), asyncio.Event()
         self._dtls = dtls.Dtls(self._certificate, self._to_remote, self._up.set, lambda: on_lost("dtls_ended"))
         self._heard_s = time.monotonic()
-        self._in, self._out = Buffer(MAX_PACKET_BYTES), Buffer(MAX_PACKET_BYTES)
+        self._in, self._out = Buffer(MAX_PACKET_BYTES).slots()[0], Buffer(MAX_PACKET_BYTES)
         self.dropped = 0
         self._udp = socket.socket(family, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK)
         self._udp.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER_BYTES)
@@ -203,7 +203,7 @@ class _Wire:
                 self._dtls.feed(data)
             elif self._dtls.srtp is not None:
                 self._in.view[: len(data)] = data
-                plain = self._dtls.srtp.unprotect(self._in, 0, len(data), is_rtcp=True)
+                plain = self._dtls.srtp.unprotect(self._in, len(data), is_rtcp=True)
                 if plain is not None:
                     self._on_rtcp(plain)
 

@@ -130,11 +130,18 @@ enum { WINDOW = 20, GAIN_SAMPLES = 60, LOWEST = 2048 };
 enum Usage { NORMAL, OVER, UNDER };
 static const double GROUP_S = 0.005, BURST_S = 0.005, BURST_LIMIT_S = 0.1, CLOCK_STEP_S = 3.0, SMOOTHING = 0.9, GAIN = 4.0;
 static const double THRESHOLD_MS = 12.5, THRESHOLD_MIN_MS = 6.0, THRESHOLD_MAX_MS = 600.0, RISE = 0.0087, FALL = 0.039;
+static const double FAR_MS = 10000.0, LEAST_SPREAD = 1e-9;
 static const double OUTLIER_MS = 15.0, OVERUSE_S = 0.01;
 
 typedef struct {
     double x, y;
 } Point;
+
+typedef struct {
+    Point points[WINDOW];
+    int from, count, left;
+    double origin, x_sum, y_sum, xx_sum, xy_sum;
+} Line;
 
 typedef struct {
     /* Groups */
@@ -144,8 +151,7 @@ typedef struct {
     enum Usage usage;
     double queue_ms, first_arrival, accumulated, smoothed, threshold, updated, over_s, slope;
     int count, over_count, has_first, has_updated;
-    Point samples[WINDOW];
-    int samples_from, samples_count;
+    Line line;
     Point lowest[LOWEST];
     int lowest_from, lowest_count;
 } Delay;
@@ -156,18 +162,38 @@ static void delay_reset(Delay *d) {
     d->over_s = -1.0;
 }
 
-static double slope_of(const Delay *d) {
-    double first = d->samples[d->samples_from].x, x_sum = 0, y_sum = 0, xx_sum = 0, xy_sum = 0;
-    for (int i = 0; i < WINDOW; i++) {
-        const Point *p = &d->samples[(d->samples_from + i) % WINDOW];
-        double away = p->x - first;
-        x_sum += away;
-        y_sum += p->y;
-        xx_sum += away * away;
-        xy_sum += away * p->y;
+/* Line.add: false while there are too few points. */
+static int line_add(Line *l, double x, double y, double *slope) {
+    if (l->count < WINDOW - 1) {
+        l->points[l->count++] = (Point){x, y};
+        return 0;
     }
-    double below = xx_sum - x_sum * x_sum / WINDOW;
-    return below > 1e-9 ? (xy_sum - x_sum * y_sum / WINDOW) / below : 0.0;
+    int full = l->count == WINDOW;
+    Point first = l->points[l->from];
+    if (full) l->points[l->from] = (Point){x, y}, l->from = (l->from + 1) % WINDOW;
+    else l->points[l->count++] = (Point){x, y};
+    if (l->left > 0 && fabs(x - l->origin) < FAR_MS) {
+        double before = first.x - l->origin, away = x - l->origin;
+        l->left--;
+        l->x_sum = l->x_sum - before + away;
+        l->y_sum = l->y_sum - first.y + y;
+        l->xx_sum = l->xx_sum - before * before + away * away;
+        l->xy_sum = l->xy_sum - before * first.y + away * y;
+    } else {
+        l->left = WINDOW, l->origin = l->points[l->from].x;
+        l->x_sum = l->y_sum = l->xx_sum = l->xy_sum = 0;
+        for (int i = 0; i < WINDOW; i++) {
+            const Point *p = &l->points[(l->from + i) % WINDOW];
+            double away = p->x - l->origin;
+            l->x_sum += away;
+            l->y_sum += p->y;
+            l->xx_sum += away * away;
+            l->xy_sum += away * p->y;
+        }
+    }
+    double below = l->xx_sum - l->x_sum * l->x_sum / WINDOW;
+    *slope = below > LEAST_SPREAD ? (l->xy_sum - l->x_sum * l->y_sum / WINDOW) / below : 0.0;
+    return 1;
 }
 
 static void note_queue(Delay *d, double arrived) {
@@ -211,10 +237,9 @@ static void trendline_add(Delay *d, double send_gap, double arrival_gap, double 
     d->accumulated += (arrival_gap - send_gap) * 1000;
     d->smoothed = SMOOTHING * d->smoothed + (1 - SMOOTHING) * d->accumulated;
     note_queue(d, arrived);
-    if (d->samples_count == WINDOW) d->samples_from = (d->samples_from + 1) % WINDOW, d->samples_count--;
-    Point sample = {(arrived - d->first_arrival) * 1000, d->smoothed};
-    d->samples[(d->samples_from + d->samples_count++) % WINDOW] = sample;
-    detect(d, d->samples_count == WINDOW ? slope_of(d) : d->slope, send_gap, arrived);
+    double slope = d->slope;
+    line_add(&d->line, (arrived - d->first_arrival) * 1000, d->smoothed, &slope);
+    detect(d, slope, send_gap, arrived);
 }
 
 static void group_begin(Delay *d, double sent, double arrived) {

@@ -7,6 +7,8 @@ from mediaserver.sfu.events import Event
 
 Outgoing = tuple[str, bytearray, bool]
 """(transport id, plain packet, True for RTCP)."""
+Received = tuple[str, bytes | bytearray, float]
+"""A decrypted RTP packet: transport id, bytes, when it came."""
 
 
 class Outbox:

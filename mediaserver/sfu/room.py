@@ -37,7 +37,7 @@ from mediaserver.sfu.events import (
     SpeakerChanged,
 )
 from mediaserver.sfu.layers import Layers
-from mediaserver.sfu.outbox import Outbox, Outgoing
+from mediaserver.sfu.outbox import Outbox, Outgoing, Received
 from mediaserver.sfu.parameters import read_send_parameters
 from mediaserver.sfu.plane import Plane
 from mediaserver.sfu.ports import Port, Producer, make_producer, no_clash
@@ -67,10 +67,6 @@ class _Peer:
         return sum(
             port.dropped.get(name, 0) for port in self.ports.values() for name in ("over_rate", "rtcp_over_rate")
         )
-
-
-Received = tuple[str, bytes | bytearray, float]
-"""A decrypted RTP packet: transport id, bytes, when it came."""
 
 
 class Room:
@@ -361,12 +357,7 @@ class Room:
     def consumers(self, peer_id: str) -> list[dict[str, Any]]:
         """What this peer receives, JSON-ready: id, producer_id, peer_id, source, kind, paused, rtp_parameters."""
         peer = self._peers.get(peer_id)
-        ports = peer.ports.values() if peer else []
-        return [
-            describe(self._producers[downlink.producer_id], downlink)
-            for port in ports
-            for downlink in port.downlinks.values()
-        ]
+        return [one for transport_id in (peer.ports if peer else ()) for one in self.consumers_of(transport_id)]
 
     def consumers_of(self, transport_id: str) -> list[dict[str, Any]]:
         """The same for one transport."""
@@ -570,6 +561,11 @@ class Room:
         """RTP packets by transport to protect and send, in order, before those of `drain_packets`; each packet is the
         caller's own. Only after `receive_burst`."""
         return self._outbox.take_direct()
+
+    @property
+    def in_doubt(self) -> bool:
+        """What receivers tell is to be heard soon: a link is not known to be well. Else it may wait for the tick."""
+        return self._bandwidth.doubtful
 
     def drain_packets(self) -> list[Outgoing]:
         """(transport_id, plain packet, is_rtcp) to protect and send, in order; each packet is the caller's own."""

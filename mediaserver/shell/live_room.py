@@ -7,6 +7,7 @@ import asyncio
 import secrets
 import time
 from collections.abc import Callable, Iterable
+from functools import partial
 from typing import Any, Final
 
 from mediaserver.errors import PeerFault
@@ -14,7 +15,8 @@ from mediaserver.recording.feed import SessionOrder, SessionRef
 from mediaserver.rtp import rtcp
 from mediaserver.sfu import events
 from mediaserver.sfu.bandwidth.view import Tile, View
-from mediaserver.sfu.room import Received, Room
+from mediaserver.sfu.outbox import Received
+from mediaserver.sfu.room import Room
 from mediaserver.shell.client import Client
 from mediaserver.shell.feed_server import FeedServer
 from mediaserver.shell.room_feed import RoomFeed
@@ -34,7 +36,7 @@ LIVENESS_EVERY_S: Final = 0.5
 FEED_EVERY_S: Final = 0.02
 """So often what was recorded goes to the feed: it dies with the process."""
 REPORTS_WITHIN_S: Final = 0.03
-"""Reports that came together with media wait no longer than this: a loss may be told there."""
+"""Reports that came together with media wait no longer than this where a loss or a queue may be told there."""
 _RIGHT_FOR: Final[dict[events.Direction, Right]] = {"send": "publish", "recv": "subscribe"}
 SHOWN_WIDTH, SHOWN_HEIGHT = 1280, 720
 Publish = Callable[[str, dict[str, Any]], None]
@@ -61,7 +63,7 @@ class LiveRoom:
         self._hub, self._feed, self.publish, self._servers = hub, feed, publish, servers
         self.moderation = RoomModeration(self)
         self.watch = RoomWatch(self)
-        self._room = Room(order.room, new_ssrc=_new_ssrc, wallclock_offset_s=utc - now)
+        self._room = Room(order.room, new_ssrc=partial(secrets.randbits, 32), wallclock_offset_s=utc - now)
         self._transports: dict[str, Transport] = {}
         self._renumberings: dict[str, Renumbering] = {}
         """By transport, of receivers that chose the numbers themselves (WHEP)."""
@@ -74,6 +76,8 @@ class LiveRoom:
         self._peers_next = False
         self._reports: list[tuple[str, bytes, float]] = []
         self._burst: list[Received] = []
+        self._often = False
+        """A link is in doubt, or somebody asked for what was lost: reports do not wait for the tick."""
         self._liveness = asyncio.get_running_loop().call_later(LIVENESS_EVERY_S, self._look_after)
         self.obey(order)
 
@@ -225,7 +229,7 @@ class LiveRoom:
             on_down()
 
         transport = Transport(transport_id, self._hub, lambda: self._transport_up(transport_id), down)
-        transport.on_rtp = lambda data, is_rtcp, now: self._media(client, transport_id, data, is_rtcp, now)
+        transport.on_rtp = partial(self._media, transport_id)
         client.transports[key or direction] = self._transports[transport_id] = transport
         self._room.add_transport(transport_id, client.peer_id, direction, only=only, now=time.monotonic())
         self._set_lane(transport)
@@ -281,19 +285,21 @@ class LiveRoom:
         self._room.transport_up(transport_id, time.monotonic())
         self.flush()
 
-    def _media(self, client: Client, transport_id: str, data: bytes, is_rtcp: bool, now: float) -> None:
+    def _media(self, transport_id: str, data: bytes, is_rtcp: bool, now: float) -> None:
         if not is_rtcp:
             if not self._burst:
                 self._hub.touched.add(self._flush)
             self._burst.append((transport_id, data, now))
         elif rtcp.can_wait(data):
             self._reports.append((transport_id, data, now))
-            if now - self._reports[0][2] >= REPORTS_WITHIN_S:
+            if self._often and now - self._reports[0][2] >= REPORTS_WITHIN_S:
                 self._hub.touched.add(self._flush)
                 self._take_reports()
         else:
             self._hub.touched.add(self._flush)
             self._take_burst()  # it came before
+            self._often = True
+            self._hub.port.look_often(now)
             self._room.receive_rtcp(transport_id, data, now)
 
     def _take_burst(self) -> None:
@@ -307,10 +313,13 @@ class LiveRoom:
 
     def _take_reports(self) -> None:
         """What is only statistics is taken at the next tick, all at once: a wake-up for each would cost more than the
-        media."""
+        media, and one alone finds nothing at hand. Sooner where a link is in doubt."""
         reports, self._reports = self._reports, []
         for transport_id, data, now in reports:
             self._room.receive_rtcp(transport_id, data, now)
+        self._often = self._room.in_doubt
+        if self._often:
+            self._hub.port.look_often(time.monotonic())
 
     def handle(self, client: Client, body: messages.Body) -> dict[str, Any]:
         """One request of a joined client. Raises PeerFault."""
@@ -587,7 +596,3 @@ class LiveRoom:
 def _view(body: messages.View) -> View:
     tiles = {tile.consumer_id: Tile(tile.width, tile.height, tile.role) for tile in body.tiles}  # type: ignore[arg-type]
     return View(tiles, body.mode, None if body.cap_kbps is None else body.cap_kbps * 1000)  # type: ignore[arg-type]
-
-
-def _new_ssrc() -> int:
-    return secrets.randbits(32)

@@ -14,6 +14,8 @@ import errno
 import socket
 import struct
 import time
+from collections.abc import Hashable, Iterable, Sequence
+from itertools import repeat
 from typing import Any, Final, Protocol
 
 import structlog
@@ -21,17 +23,32 @@ import structlog
 from mediaserver.sfu.lane import Lane
 from mediaserver.sfu.outbox import Outgoing
 from mediaserver.shell import volley
+from mediaserver.shell.harvest import SO_TIMESTAMPNS, Harvest, harvest
 from mediaserver.shell.media_loop import MediaLoop
 from mediaserver.shell.relay import Relay
-from mediaserver.shell.srtp import MAX_PACKET_BYTES, MOST_PROTECTED_BYTES, OUT_BYTES, Buffer, Plain, Run, Srtp, fitting
+from mediaserver.shell.srtp import (
+    MAX_PACKET_BYTES,
+    MOST_PROTECTED_BYTES,
+    OUT_BYTES,
+    Buffer,
+    Plain,
+    Run,
+    Slot,
+    Srtp,
+    fitting,
+)
 from mediaserver.shell.volley import Target, Volley
 
 log = structlog.get_logger(__name__)
 
 MAX_BATCH: Final = 64
 """Datagrams read before the event loop gets its turn."""
+MAX_FEEDBACK_BATCHES: Final = 16
+"""Of feedback, which is read ten times a second only: what 200 receivers tell meanwhile, and more."""
 MAX_DATAGRAM_BYTES: Final = MAX_PACKET_BYTES
 FEEDBACK_S: Final = 0.02
+OFTEN_S: Final = 0.25
+"""So long feedback is read every FEEDBACK_S, beside the ticks, after anybody has asked for it."""
 SOCKET_BUFFER_BYTES: Final = 4 << 20
 MAX_TCP_CONNECTIONS: Final = 200
 TCP_FIRST_FRAME_WITHIN_S: Final = 30.0
@@ -40,8 +57,6 @@ TCP_SEND_BUFFER_BYTES: Final = 512 << 10
 GSO_UNSUPPORTED: Final = (errno.EINVAL, errno.EIO, errno.ENOPROTOOPT, errno.EOPNOTSUPP)
 _SOL_UDP, _UDP_SEGMENT = 17, 103
 _SO_ATTACH_REUSEPORT_CBPF: Final = 51
-_SO_TIMESTAMPNS: Final = 35
-_STAMP: Final = struct.Struct("@qq")
 _FEEDBACK_FILTER: Final = (
     # Second byte 205 (RTPFB) and the first one version 2 and format 15, padded or not: the second socket of the group.
     (0x30, 0, 0, 1),  # load byte 1
@@ -121,10 +136,13 @@ class MediaPort:
         self._owners: dict[Path, tuple[Srtp | None, Any]] = {}
         self._routes: dict[str, tuple[Path, Srtp, Target | None]] = {}
         self._gso = True
-        self._looked_at = 0.0
         self._in, self._out = Buffer(MAX_BATCH * MAX_DATAGRAM_BYTES), Buffer(OUT_BYTES)
-        offsets = range(0, MAX_BATCH * MAX_DATAGRAM_BYTES, MAX_DATAGRAM_BYTES)
-        self._slots = [self._in.view[at : at + MAX_DATAGRAM_BYTES] for at in offsets]
+        self._slots = self._in.slots()
+        self._harvest: Harvest | None = None
+        self._feedback_harvest: Harvest | None = None
+        self._looked_at = self._often_until = 0.0
+        self._known: dict[Hashable, tuple[Srtp | None, Any]] = {}
+        """Some of `_owners`, by the keys of the harvests: they are found without making a path."""
         self._ancillary: dict[int, list[tuple[int, int, bytes]]] = {}
         self._volley = Volley(self._out.bytes) if volley.THERE else None
         self._aimed: list[tuple[UdpPath, Run]] = []
@@ -142,6 +160,9 @@ class MediaPort:
             self._tcp.close()
             raise
         self._feedback = _feedback_socket(bind, number, self._udp)
+        self._harvest = harvest(self._udp, self._slots)
+        if self._feedback is not None:
+            self._feedback_harvest = harvest(self._feedback, self._slots, stamped=True)
         loop = asyncio.get_running_loop()
         loop.add_reader(self._udp, self._drain)
         if isinstance(loop, MediaLoop) and type(self) is MediaPort:
@@ -155,10 +176,10 @@ class MediaPort:
         if self._udp is not None:
             asyncio.get_running_loop().remove_reader(self._udp)
             self._udp.close()
-            self._udp = None
+            self._udp = self._harvest = None
         if self._feedback is not None:
             self._feedback.close()
-            self._feedback = None
+            self._feedback = self._feedback_harvest = None
         for path in list(self._tcp_paths):
             path.close()
         if self._tcp is not None:
@@ -169,10 +190,12 @@ class MediaPort:
         """Media that comes on `path` is `owner`'s, under these keys; None while there are none. The lane is for the
         compiled plane."""
         self._owners[path] = srtp, owner
+        self._known.clear()
 
     def release(self, path: Path) -> None:
         """Media on `path` is a stranger's again."""
         self._owners.pop(path, None)
+        self._known.clear()
 
     def route(self, name: str, path: Path | None, srtp: Srtp | None) -> None:
         """Media for the transport of this name goes to `path`, under these keys; nowhere while either is missing."""
@@ -183,63 +206,72 @@ class MediaPort:
             self._routes[name] = path, srtp, target
 
     def _drain(self) -> None:
-        assert self._udp is not None
-        self._read(self._udp)
+        self._read()
+        if self._often_until:
+            self._look_again()
+        self._host.batch_end()
+
+    def look_often(self, now: float) -> None:
+        """A link is in doubt: for OFTEN_S media brings the feedback that has come meanwhile, every FEEDBACK_S."""
+        self._often_until = now + OFTEN_S
+
+    def _look_again(self) -> None:
         now = time.monotonic()
-        if now - self._looked_at >= FEEDBACK_S:
+        if now >= self._often_until:
+            self._often_until = 0.0
+        elif now - self._looked_at >= FEEDBACK_S:
             self._looked_at = now
             self.take_feedback()
-        self._host.batch_end()
 
     def take_feedback(self) -> None:
         """Handle the transport-wide feedback and receiver reports that came since the last call; the owner calls
-        this at each tick, and media brings it about every FEEDBACK_S. Ten a second of each receiver would else wake the
-        process more often than media does."""
+        this at each tick. Ten a second of each receiver would else wake the process more often than media does, and
+        few at a time find nothing of what they need at hand."""
         if self._feedback is not None:
-            self._read_feedback(self._feedback)
+            self._read_feedback()
 
-    def _read_feedback(self, udp: socket.socket) -> None:
+    def _read_feedback(self) -> None:
         """Each counts from when the kernel took it: round trips must not hold our own waiting."""
-        for slot in range(MAX_BATCH):
-            try:
-                size, ancillary, _, address = udp.recvmsg_into([self._slots[slot]], 64)
-            except BlockingIOError:
+        assert self._feedback_harvest is not None
+        for _ in range(MAX_FEEDBACK_BATCHES):
+            keys = self._feedback_harvest.take()
+            if keys:
+                now = time.monotonic()
+                self._sort(self._feedback_harvest, keys, [now - age_s for age_s in self._feedback_harvest.ages_s()])
+            if len(keys) < MAX_BATCH:
                 return
-            except OSError as error:
-                log.debug("udp_receive", error=error.errno)
-                return
-            self.counters["received"] += 1
-            path = address if len(address) == 2 else (address[0], address[1])
-            now = time.monotonic() - _age_s(ancillary)
-            self._take(self._in, slot * MAX_DATAGRAM_BYTES, size, path, path, now)
 
-    def _read(self, udp: socket.socket) -> None:
+    def _read(self) -> None:
         """Read what is there into the slots, then handle it: arrival times are not smeared by the work in between."""
-        receive, came = udp.recvfrom_into, []
-        try:
-            for slot in self._slots:
-                came.append(receive(slot))  # noqa: PERF401 - what was read before an error counts
-        except BlockingIOError:
-            pass
-        except OSError as error:  # an ICMP answer to an earlier send; the socket is good
-            log.debug("udp_receive", error=error.errno)
-        now = time.monotonic()
-        self.counters["received"] += len(came)
-        buffer, at = self._in, 0
-        for size, address in came:
-            path = address if len(address) == 2 else (address[0], address[1])
-            self._take(buffer, at, size, path, path, now)
-            at += MAX_DATAGRAM_BYTES
+        assert self._harvest is not None
+        keys = self._harvest.take()
+        self._sort(self._harvest, keys, repeat(time.monotonic()))
 
-    def _take(self, buffer: Buffer, at: int, size: int, path: Path, remote: tuple[str, int], now: float) -> None:
-        data = buffer.bytes
-        if size >= 2 and 128 <= data[at] <= 191 and (entry := self._owners.get(path)) is not None:
+    def _sort(self, came: Harvest, keys: Sequence[Hashable], times: Iterable[float]) -> None:
+        """One flat loop, as it runs for every packet that is received. The same is in `_take`."""
+        self.counters["received"] += len(keys)
+        known, media = self._known, self._host.media
+        for key, slot, size, now in zip(keys, self._slots, came.sizes, times, strict=False):
+            entry, view = known.get(key), slot.view
+            if entry is not None and size >= 2 and 128 <= view[0] <= 191:
+                srtp, owner = entry
+                is_rtcp = 192 <= view[1] <= 223
+                media(owner, None if srtp is None else srtp.unprotect(slot, size, is_rtcp), is_rtcp, now)
+            else:
+                path = came.address(key)
+                if (assigned := self._owners.get(path)) is not None:
+                    known[key] = assigned
+                self._take(slot, size, path, path, now)
+
+    def _take(self, slot: Slot, size: int, path: Path, remote: tuple[str, int], now: float) -> None:
+        view = slot.view
+        if size >= 2 and 128 <= view[0] <= 191 and (entry := self._owners.get(path)) is not None:
             srtp, owner = entry
-            is_rtcp = 192 <= data[at + 1] <= 223  # RFC 5761 section 4
-            plain = None if srtp is None else srtp.unprotect(buffer, at, size, is_rtcp)
+            is_rtcp = 192 <= view[1] <= 223  # RFC 5761 section 4
+            plain = None if srtp is None else srtp.unprotect(slot, size, is_rtcp)
             self._host.media(owner, plain, is_rtcp, now)
         else:
-            self._host.other(bytes(buffer.view[at : at + size]), path, remote)
+            self._host.other(bytes(view[:size]), path, remote)
 
     def send(self, path: Path, data: bytes) -> None:
         """Send one datagram as it is."""
@@ -420,8 +452,9 @@ class MediaPort:
                 return  # the first frame must be a STUN message
             frame: bytes | None = first
             while frame is not None:
-                self._in.view[: len(frame)] = frame
-                self._take(self._in, 0, len(frame), path, remote, time.monotonic())
+                slot = self._slots[0]
+                slot.view[: len(frame)] = frame
+                self._take(slot, len(frame), path, remote, time.monotonic())
                 self._host.batch_end()
                 frame = await self._read_frame(reader)
         except (TimeoutError, OSError):
@@ -440,16 +473,6 @@ class MediaPort:
             return await reader.readexactly(length)
         except asyncio.IncompleteReadError:
             return None
-
-
-def _age_s(ancillary: list[tuple[int, int, bytes]]) -> float:
-    """How long ago the kernel took a datagram; 0 without a stamp, and for one that a set clock has made absurd."""
-    for level, kind, data in ancillary:
-        if (level, kind) == (socket.SOL_SOCKET, _SO_TIMESTAMPNS) and len(data) >= _STAMP.size:
-            seconds, nanoseconds = _STAMP.unpack_from(data)
-            age_s = time.time() - seconds - nanoseconds / 1e9
-            return age_s if 0 < age_s < 1 else 0.0
-    return 0.0
 
 
 def _bound(bind: str, port: int) -> socket.socket:
@@ -477,7 +500,7 @@ def _feedback_socket(bind: str, port: int, udp: socket.socket) -> socket.socket 
         # Before the second socket is bound: until then everything goes to the first, whatever the filter says.
         udp.setsockopt(socket.SOL_SOCKET, _SO_ATTACH_REUSEPORT_CBPF, pointer)
         feedback = _bound(bind, port)
-        feedback.setsockopt(socket.SOL_SOCKET, _SO_TIMESTAMPNS, 1)
+        feedback.setsockopt(socket.SOL_SOCKET, SO_TIMESTAMPNS, 1)
         return feedback
     except OSError as error:
         log.info("udp_feedback_unsorted", error=error.errno)

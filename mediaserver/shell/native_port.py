@@ -7,7 +7,6 @@ TCP, and whatever is not media, goes through the Python plane that this class ex
 from __future__ import annotations
 
 import asyncio
-import socket
 from collections.abc import Callable
 from typing import Any, Final, Literal
 
@@ -137,13 +136,15 @@ class NativePort(MediaPort):
             flush()
         self._hand_on(left)
 
-    def _read(self, udp: socket.socket) -> None:
-        _, *passed = self._native.pass_on(udp.fileno(), self._gso, self._table, self._native_routes)
+    def _read(self) -> None:
+        assert self._udp is not None
+        _, *passed = self._native.pass_on(self._udp.fileno(), self._gso, self._table, self._native_routes)
         self._take_over(self._account(passed))
 
-    def _read_feedback(self, udp: socket.socket) -> None:
+    def _read_feedback(self) -> None:
+        assert self._feedback is not None
         try:
-            told, left = self._native.receive(udp.fileno(), self._table)
+            told, left = self._native.receive(self._feedback.fileno(), self._table)
         except OSError as error:  # an ICMP answer to an earlier send; the socket is good
             log.debug("udp_receive", error=error.errno)
             return

@@ -20,6 +20,9 @@ try:
     from pylibsrtp._binding import ffi, lib
 except ImportError:  # pragma: no cover - pylibsrtp 1.x has it
     ffi = lib = None
+_unpack: Any = getattr(ffi, "unpack", None)
+_unprotect: Any = getattr(lib, "srtp_unprotect", None)
+_unprotect_rtcp: Any = getattr(lib, "srtp_unprotect_rtcp", None)
 
 log = structlog.get_logger(__name__)
 
@@ -49,6 +52,15 @@ _CIPHER: Final = (
 """Of libcrypto, as native/sealer.c takes them."""
 
 
+class Slot:
+    """One place of a Buffer, to receive a datagram into; made once, for its pointer costs an object."""
+
+    __slots__ = ("pointer", "view")
+
+    def __init__(self, view: memoryview, pointer: Any) -> None:
+        self.view, self.pointer = view, pointer
+
+
 class Buffer:
     """Bytes that Python and libsrtp both see; `view` is what is received into or sent from. Behind it there is room for
     what libsrtp adds to the last packet."""
@@ -57,6 +69,12 @@ class Buffer:
         self.bytes = bytearray(size + _TRAILER_BYTES)
         self.view = memoryview(self.bytes)[:size]
         self.cdata: Any = None if ffi is None else ffi.from_buffer("char[]", self.bytes)
+
+    def slots(self) -> list[Slot]:
+        """As many as there is room for, each for MAX_PACKET_BYTES. They live no longer than the buffer."""
+        starts = range(0, len(self.view) - MAX_PACKET_BYTES + 1, MAX_PACKET_BYTES)
+        cdata = self.cdata
+        return [Slot(self.view[at : at + MAX_PACKET_BYTES], None if cdata is None else cdata + at) for at in starts]
 
 
 class Srtp:
@@ -70,10 +88,11 @@ class Srtp:
     def __init__(self, rx: pylibsrtp.Session, tx: pylibsrtp.Session) -> None:
         self.rx, self.tx = rx, tx
 
-    def unprotect(self, buffer: Buffer, at: int, size: int, is_rtcp: bool) -> bytes | None:
-        """The plain packet of the datagram that lies at `at`; None when it is not authentic or a replay."""
+    def unprotect(self, slot: Slot, size: int, is_rtcp: bool) -> bytes | None:
+        """The plain packet of the datagram of so many bytes that lies there; None when it is not authentic or a
+        replay. What lies there is no datagram any more."""
         try:
-            data = bytes(buffer.view[at : at + size])
+            data = bytes(slot.view[:size])
             plain = self.rx.unprotect_rtcp(data) if is_rtcp else self.rx.unprotect(data)
         except (pylibsrtp.Error, ValueError):
             return None
@@ -134,13 +153,14 @@ class InPlaceSrtp(Srtp):
         self.rx_address, self.tx_native = (int(ffi.cast("uintptr_t", s)) for s in (self._rx, self._tx))
         self._size = ffi.new("int *")
 
-    def unprotect(self, buffer: Buffer, at: int, size: int, is_rtcp: bool) -> bytes | None:
+    def unprotect(self, slot: Slot, size: int, is_rtcp: bool) -> bytes | None:
         """As the base class says."""
-        length = self._size
+        length, pointer = self._size, slot.pointer
         length[0] = size
-        if (lib.srtp_unprotect_rtcp if is_rtcp else lib.srtp_unprotect)(self._rx, buffer.cdata + at, length):
+        if (_unprotect_rtcp if is_rtcp else _unprotect)(self._rx, pointer, length):
             return None
-        return bytes(buffer.view[at : at + length[0]])
+        plain: bytes = _unpack(pointer, length[0])
+        return plain
 
     def protect_one(self, packet: bytearray, is_rtcp: bool, out: Buffer, at: int = 0) -> int:
         """As the base class says."""

@@ -18,32 +18,39 @@ from typing import Any, Final
 MESSAGES: Final = 64
 """In one call."""
 _SOL_UDP, _UDP_SEGMENT = 17, 103
-_HEAD_WORDS, _VECTOR_WORDS = 8, 2
+HEAD_WORDS, VECTOR_WORDS = 8, 2
 """Of 64 bits, in struct mmsghdr and struct iovec."""
-_NAME, _NAME_BYTES, _VECTOR, _VECTORS, _CONTROL, _CONTROL_BYTES = range(6)
-"""Words of struct mmsghdr; the last two, its flags and what came of it, are not ours."""
+NAME, NAME_BYTES, VECTOR, VECTORS, CONTROL, CONTROL_BYTES, _FLAGS, SIZE = range(HEAD_WORDS)
+"""Words of struct mmsghdr; its flags and what came of it are the kernel's."""
 _ANCILLARY: Final = struct.Struct("=QiiHxxxxxx")
 """struct cmsghdr with the size of a segment."""
 _ANCILLARY_BYTES: Final = 18
 _INET, _INET6 = struct.Struct("=H2s4s8x"), struct.Struct("=H2s4x16s4x")
 
 
-def _sendmmsg() -> Any:
+def _calls() -> tuple[Any, Any]:
     if sys.platform != "linux" or sys.byteorder != "little" or ctypes.sizeof(ctypes.c_void_p) != 8:
-        return None
+        return None, None
     try:
         # Holding the interpreter's lock: the socket never waits, and to give the lock away costs as much as a datagram.
-        call = ctypes.PyDLL(None, use_errno=True).sendmmsg
+        library = ctypes.PyDLL(None, use_errno=True)
+        send, take = library.sendmmsg, library.recvmmsg
     except (OSError, AttributeError):
-        return None
-    call.argtypes, call.restype = (ctypes.c_int, ctypes.c_void_p, ctypes.c_uint, ctypes.c_int), ctypes.c_int
-    return call
+        return None, None
+    ours: Any = (ctypes.c_int, ctypes.c_void_p, ctypes.c_uint, ctypes.c_int)
+    send.argtypes, send.restype = ours, ctypes.c_int
+    take.argtypes, take.restype = (*ours, ctypes.c_void_p), ctypes.c_int
+    return send, take
 
 
-_call: Any = _sendmmsg()
+_call: Any
+receive: Any
+"""recvmmsg, for harvest.py: (file, address of the first head, how many, flags, None) gives how many came; -1: none."""
+_call, receive = _calls()
 
 
-def _address_of(data: bytearray) -> int:
+def address_of(data: bytearray | memoryview) -> int:
+    """Where the bytes lie in memory; the caller keeps them."""
     return ctypes.addressof((ctypes.c_char * len(data)).from_buffer(data))
 
 
@@ -60,7 +67,7 @@ class Target:
         else:
             data = _INET.pack(socket.AF_INET, port.to_bytes(2), socket.inet_pton(socket.AF_INET, host))
         self._bytes = bytearray(data)
-        self.at, self.size = _address_of(self._bytes), len(data)
+        self.at, self.size = address_of(self._bytes), len(data)
 
 
 THERE: Final = _call is not None
@@ -70,32 +77,32 @@ class Volley:
     """Datagrams of `out` until they are sent: at most MESSAGES."""
 
     def __init__(self, out: bytearray) -> None:
-        self._kept, self._out = out, _address_of(out)
-        self._head_bytes = bytearray(MESSAGES * _HEAD_WORDS * 8)
-        self._vector_bytes = bytearray(MESSAGES * _VECTOR_WORDS * 8)
+        self._kept, self._out = out, address_of(out)
+        self._head_bytes = bytearray(MESSAGES * HEAD_WORDS * 8)
+        self._vector_bytes = bytearray(MESSAGES * VECTOR_WORDS * 8)
         self._heads, self._vectors = memoryview(self._head_bytes).cast("Q"), memoryview(self._vector_bytes).cast("Q")
-        self._first, vectors = _address_of(self._head_bytes), _address_of(self._vector_bytes)
+        self._first, vectors = address_of(self._head_bytes), address_of(self._vector_bytes)
         for index in range(MESSAGES):
-            self._heads[index * _HEAD_WORDS + _VECTOR] = vectors + index * _VECTOR_WORDS * 8
-            self._heads[index * _HEAD_WORDS + _VECTORS] = 1
+            self._heads[index * HEAD_WORDS + VECTOR] = vectors + index * VECTOR_WORDS * 8
+            self._heads[index * HEAD_WORDS + VECTORS] = 1
         self._ancillary: dict[int, tuple[bytearray, int]] = {}
         self.count = 0
         """Messages that wait."""
 
     def add(self, target: Target, start: int, size: int, segment: int) -> None:
         """The bytes of `out` from `start` on go there, cut into datagrams of `segment` bytes (UDP GSO); 0: as one."""
-        head, vector = self.count * _HEAD_WORDS, self.count * _VECTOR_WORDS
+        head, vector = self.count * HEAD_WORDS, self.count * VECTOR_WORDS
         heads, vectors = self._heads, self._vectors
         heads[head] = target.at
-        heads[head + _NAME_BYTES] = target.size
+        heads[head + NAME_BYTES] = target.size
         if segment:
             ancillary = self._ancillary.get(segment)
             if ancillary is None:
                 data = bytearray(_ANCILLARY.pack(_ANCILLARY_BYTES, _SOL_UDP, _UDP_SEGMENT, segment))
-                ancillary = self._ancillary[segment] = data, _address_of(data)
-            heads[head + _CONTROL], heads[head + _CONTROL_BYTES] = ancillary[1], _ANCILLARY.size
+                ancillary = self._ancillary[segment] = data, address_of(data)
+            heads[head + CONTROL], heads[head + CONTROL_BYTES] = ancillary[1], _ANCILLARY.size
         else:
-            heads[head + _CONTROL] = heads[head + _CONTROL_BYTES] = 0
+            heads[head + CONTROL] = heads[head + CONTROL_BYTES] = 0
         vectors[vector] = self._out + start
         vectors[vector + 1] = size
         self.count += 1
@@ -105,7 +112,7 @@ class Volley:
         at, count = 0, self.count
         self.count = 0
         while at < count:
-            taken = _call(file, self._first + at * _HEAD_WORDS * 8, count - at, socket.MSG_DONTWAIT)
+            taken = _call(file, self._first + at * HEAD_WORDS * 8, count - at, socket.MSG_DONTWAIT)
             if taken > 0:
                 at += taken
             elif (error := ctypes.get_errno()) != errno.EINTR:

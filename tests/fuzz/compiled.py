@@ -52,7 +52,7 @@ class Door:
                 chance.choice(self._far).send(data)
         handed = HOST.handed = []
         for _ in range(3):
-            self.port._read(self._udp)
+            self.port._read()
         assert len(handed) == count
         clear = [plain for owner, plain in handed if owner == "peer" and plain is not None]
         assert [plain for plain in clear if plain[1] < 192 or plain[1] > 223] == good

@@ -66,6 +66,11 @@ class Bandwidth:
         """The next tick has something to do for a receiver."""
         return bool(self._stirred)
 
+    @property
+    def doubtful(self) -> bool:
+        """A receiver that gives feedback has not lately shown that its link is well."""
+        return any([r.sender.by_feedback and not r.meter.calm for r in self.receivers.values()])
+
     def view(self, port: Port, view: View, now: float) -> None:
         """The page shows something else now; what it asks for is given at once."""
         port.view = view

@@ -13,6 +13,8 @@ BURST_S, BURST_LIMIT_S = 0.005, 0.1
 """Arrivals this close after the previous one, earlier than their sending asks for, left a queue together."""
 CLOCK_STEP_S = 3.0
 WINDOW = 20
+FAR_MS, LEAST_SPREAD = 10_000.0, 1e-9
+"""Further from where they are counted from, times are too large for sums of squares."""
 LOWEST = 2048
 """Groups that the least delay is looked for in: more than ten seconds of any honest stream."""
 SMOOTHING = 0.9
@@ -31,53 +33,94 @@ class Usage(Enum):
     UNDER = "under"
 
 
+NORMAL, UNDER = Usage.NORMAL, Usage.UNDER
+"""At hand: to find a member of an enumeration costs as much as what it is for."""
+
+
 class Groups:
     """Packets in groups by the time of sending; gives how much longer each group took than the one before."""
 
     def __init__(self) -> None:
-        self._reset()
-
-    def _reset(self) -> None:
         self.first_sent = self.last_sent = self._first_arrived = self.last_arrived = 0.0
-        self._previous: tuple[float, float] | None = None
+        self._previous_sent: float | None = None
+        self._previous_arrived = 0.0
         self.open = False
 
     def add(self, sent: float, arrived: float) -> tuple[float, float, float] | None:
-        """(send gap, arrival gap, arrival) of the group before, in seconds, once a new group begins."""
+        """(send gap, arrival gap, arrival) of the group before, in seconds, once a new group begins. One flat piece:
+        it runs for nearly every packet."""
+        last_sent, last_arrived = self.last_sent, self.last_arrived
         if not self.open:
-            self._begin(sent, arrived)
+            self.open = True
+            self.first_sent = self.last_sent = sent
+            self._first_arrived = self.last_arrived = arrived
             return None
         if sent < self.first_sent:
             return None
-        if sent - self.first_sent <= GROUP_S or self._is_burst(sent, arrived):
-            self.last_sent = max(self.last_sent, sent)
-            self.last_arrived = max(self.last_arrived, arrived)
+        gap = arrived - last_arrived
+        if sent - self.first_sent <= GROUP_S or (
+            gap <= BURST_S and gap - (sent - last_sent) < 0 and arrived - self._first_arrived < BURST_LIMIT_S
+        ):
+            if sent > last_sent:
+                self.last_sent = sent
+            if arrived > last_arrived:
+                self.last_arrived = arrived
             return None
-        found = self._close()
-        if self.open:
-            self._previous = self.last_sent, self.last_arrived
-        self._begin(sent, arrived)
-        return found
-
-    def _is_burst(self, sent: float, arrived: float) -> bool:
-        gap = arrived - self.last_arrived
-        earlier = gap - (sent - self.last_sent) < 0
-        return earlier and gap <= BURST_S and arrived - self._first_arrived < BURST_LIMIT_S
-
-    def _begin(self, sent: float, arrived: float) -> None:
         self.first_sent = self.last_sent = sent
         self._first_arrived = self.last_arrived = arrived
-        self.open = True
+        previous_sent, previous_arrived = self._previous_sent, self._previous_arrived
+        self._previous_sent, self._previous_arrived = last_sent, last_arrived
+        if previous_sent is None:
+            return None
+        send_gap, arrival_gap = last_sent - previous_sent, last_arrived - previous_arrived
+        if not -CLOCK_STEP_S <= arrival_gap - send_gap <= CLOCK_STEP_S:
+            self._previous_sent = None
+            return None
+        return send_gap, arrival_gap, last_arrived  # negative when reordered: leaving it out would add up
 
-    def _close(self) -> tuple[float, float, float] | None:
-        if self._previous is None:
+
+class Line:
+    """Least squares over the last WINDOW points. What a point adds to the sums is taken off when it leaves; what is
+    lost by rounding does not add up, as the sums are made anew after WINDOW points."""
+
+    def __init__(self) -> None:
+        self._points: deque[tuple[float, float]] = deque(maxlen=WINDOW)
+        self._left = 0
+        """Points until the sums are made anew."""
+        self._origin = 0.0
+        self._x_sum = self._y_sum = self._xx_sum = self._xy_sum = 0.0
+
+    def add(self, x: float, y: float) -> float | None:
+        """The slope with this point; None while there are fewer than WINDOW. `x` grows, nearly always."""
+        points = self._points
+        if len(points) < WINDOW - 1:
+            points.append((x, y))
             return None
-        send_gap = self.last_sent - self._previous[0]
-        arrival_gap = self.last_arrived - self._previous[1]
-        if abs(arrival_gap - send_gap) > CLOCK_STEP_S:
-            self._reset()
-            return None
-        return send_gap, arrival_gap, self.last_arrived  # negative when reordered: leaving it out would add up
+        origin = self._origin
+        if self._left > 0 and -FAR_MS < x - origin < FAR_MS:
+            self._left -= 1
+            before, its_y = points[0]
+            before -= origin
+            away = x - origin
+            points.append((x, y))
+            x_sum = self._x_sum = self._x_sum - before + away
+            y_sum = self._y_sum = self._y_sum - its_y + y
+            xx_sum = self._xx_sum = self._xx_sum - before * before + away * away
+            xy_sum = self._xy_sum = self._xy_sum - before * its_y + away * y
+        else:
+            points.append((x, y))
+            self._left, self._origin = WINDOW, points[0][0]
+            x_sum = y_sum = xx_sum = xy_sum = 0.0
+            origin = self._origin
+            for each, its_y in points:
+                away = each - origin
+                x_sum += away
+                y_sum += its_y
+                xx_sum += away * away
+                xy_sum += away * its_y
+            self._x_sum, self._y_sum, self._xx_sum, self._xy_sum = x_sum, y_sum, xx_sum, xy_sum
+        below = xx_sum - x_sum * x_sum / WINDOW
+        return (xy_sum - x_sum * y_sum / WINDOW) / below if below > LEAST_SPREAD else 0.0
 
 
 class Trendline:
@@ -87,7 +130,7 @@ class Trendline:
         self.usage = Usage.NORMAL
         self.queue_ms = 0.0
         """How far the delay lies above its least of the last window, a hint of the queue."""
-        self._samples: deque[tuple[float, float]] = deque(maxlen=WINDOW)
+        self._line = Line()
         self._count = 0
         self._first_arrival: float | None = None
         self._accumulated = self._smoothed = 0.0
@@ -102,63 +145,50 @@ class Trendline:
         """One measurement of Groups."""
         if self._first_arrival is None:
             self._first_arrival = arrived
-        self._count = min(self._count + 1, 1000)
         self._accumulated += (arrival_gap - send_gap) * 1000
-        self._smoothed = SMOOTHING * self._smoothed + (1 - SMOOTHING) * self._accumulated
-        self._note_queue(arrived)
-        self._samples.append(((arrived - self._first_arrival) * 1000, self._smoothed))
-        slope = _slope(self._samples) if len(self._samples) == WINDOW else self._slope
-        self._detect(slope, send_gap, arrived)
-        return self.usage
-
-    def _note_queue(self, arrived: float) -> None:
+        smoothed = self._smoothed = SMOOTHING * self._smoothed + (1 - SMOOTHING) * self._accumulated
         lowest = self._lowest
-        while lowest and lowest[-1][1] >= self._smoothed:
+        while lowest and lowest[-1][1] >= smoothed:
             lowest.pop()
-        lowest.append((arrived, self._smoothed))
+        lowest.append((arrived, smoothed))
         while lowest[0][0] < arrived - 10.0:
             lowest.popleft()
-        self.queue_ms = self._smoothed - lowest[0][1]
-
-    def _detect(self, slope: float, send_gap: float, arrived: float) -> None:
-        if self._count < 2:
-            return
-        trend = min(self._count, GAIN_SAMPLES) * slope * GAIN
-        if trend > self._threshold:
-            self._over_s = send_gap / 2 if self._over_s < 0 else self._over_s + send_gap
-            self._over_count += 1
-            if self._over_s > OVERUSE_S and self._over_count > 1 and slope >= self._slope:
-                self._over_s, self._over_count = 0.0, 0
-                self.usage = Usage.OVER
+        self.queue_ms = smoothed - lowest[0][1]
+        slope = self._line.add((arrived - self._first_arrival) * 1000, smoothed)
+        if slope is None:
+            slope = self._slope
+        count = self._count
+        if count < GAIN_SAMPLES:
+            count = self._count = count + 1
+            if count < 2:
+                return self.usage
+        trend, threshold = count * slope * GAIN, self._threshold
+        if trend > threshold:
+            self._note_over(slope, send_gap)
         else:
             self._over_s, self._over_count = -1.0, 0
-            self.usage = Usage.UNDER if trend < -self._threshold else Usage.NORMAL
+            self.usage = UNDER if trend < -threshold else NORMAL
         self._slope = slope
-        self._adapt(abs(trend), arrived)
+        if trend < 0:
+            trend = -trend
+        updated, self._updated = self._updated, arrived
+        if updated is None or trend > threshold + OUTLIER_MS:
+            return self.usage  # a step of the route, not jitter
+        passed_ms = (arrived - updated) * 1000
+        if passed_ms > 100.0:
+            passed_ms = 100.0
+        threshold += (FALL if trend < threshold else RISE) * (trend - threshold) * passed_ms
+        if threshold < THRESHOLD_MIN_MS:
+            threshold = THRESHOLD_MIN_MS
+        self._threshold = threshold if threshold < THRESHOLD_MAX_MS else THRESHOLD_MAX_MS
+        return self.usage
 
-    def _adapt(self, trend: float, arrived: float) -> None:
-        passed_ms = 0.0 if self._updated is None else min(100.0, (arrived - self._updated) * 1000)
-        self._updated = arrived
-        if trend > self._threshold + OUTLIER_MS:
-            return  # a step of the route, not jitter
-        gain = FALL if trend < self._threshold else RISE
-        threshold = self._threshold + gain * (trend - self._threshold) * passed_ms
-        self._threshold = min(THRESHOLD_MAX_MS, max(THRESHOLD_MIN_MS, threshold))
-
-
-def _slope(samples: deque[tuple[float, float]]) -> float:
-    """Least squares, milliseconds of delay for each millisecond of time."""
-    first = samples[0][0]
-    x_sum = y_sum = xx_sum = xy_sum = 0.0
-    for x, y in samples:
-        away = x - first
-        x_sum += away
-        y_sum += y
-        xx_sum += away * away
-        xy_sum += away * y
-    count = len(samples)
-    below = xx_sum - x_sum * x_sum / count
-    return (xy_sum - x_sum * y_sum / count) / below if below > 1e-9 else 0.0
+    def _note_over(self, slope: float, send_gap: float) -> None:
+        self._over_s = send_gap / 2 if self._over_s < 0 else self._over_s + send_gap
+        self._over_count += 1
+        if self._over_s > OVERUSE_S and self._over_count > 1 and slope >= self._slope:
+            self._over_s, self._over_count = 0.0, 0
+            self.usage = Usage.OVER
 
 
 class DelayDetector:

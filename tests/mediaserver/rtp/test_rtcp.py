@@ -75,6 +75,20 @@ def test_no_bytes_make_the_parser_raise(data: bytes) -> None:
     rtcp.parse(b"\x81\xce" + (len(data) // 4).to_bytes(2) + data)
 
 
+@given(st.integers(0, 255), st.integers(0, 20), st.integers(0, 70), st.binary(max_size=80), st.integers(-1, 1))
+def test_feedback_alone_is_read_as_feedback_in_a_compound(
+    chunk: int, base: int, total: int, rest: bytes, away: int
+) -> None:
+    body = struct.pack("!IIHHIBB", 1, 2, base, total, 5 << 8, chunk, 0xFF) + rest
+    body += bytes(-len(body) % 4)
+    lone = b"\x8f\xcd" + (len(body) // 4 + away).to_bytes(2) + body
+    sdes = rtcp.build_sdes(1, "a")
+    found, whole = rtcp.parse(sdes + lone)
+    assert rtcp.parse(lone) == (found, whole) and rtcp.parse(bytearray(lone)) == (found, whole)
+    if away == 0:
+        assert rtcp.parse(lone + sdes) == (found, whole)
+
+
 def test_only_reports_can_wait_for_the_next_tick() -> None:
     reports = rtcp.build_receiver_report(1, []) + rtcp.build_sdes(1, "a")
     feedback = b"\x8f\xcd\x00\x05" + bytes(20)

@@ -100,7 +100,7 @@ class Both:
         for data in packets:
             self.far.socket.send(self.far.tx.protect(data))
         assert self.port._udp is not None
-        self.port._read(self.port._udp)
+        self.port._read()
         now = time.monotonic()
         for data in packets:
             self.reference.receive_rtp("a-send", data, now)

@@ -19,7 +19,7 @@ from mediaserver.native.build import build
 from mediaserver.sfu import intake
 from mediaserver.sfu.bandwidth import meter
 from mediaserver.shell import native_port, srtp
-from mediaserver.shell.media_port import MAX_DATAGRAM_BYTES, MediaPort, Path
+from mediaserver.shell.media_port import MAX_DATAGRAM_BYTES, OFTEN_S, MediaPort, Path
 from mediaserver.shell.native_port import open_port
 from mediaserver.shell.srtp import Plain, Srtp, open_srtp
 from tests.mediaserver.shell.endpoint import until
@@ -277,17 +277,24 @@ async def test_feedback_and_receiver_reports_wait_for_the_tick_and_wake_nobody(f
     assert far.came == [("owner", bytes(compound), True), ("owner", bytes(nack), True)], "these ask for something"
 
 
-async def test_media_brings_the_feedback_that_has_come_meanwhile(plane: str) -> None:
+async def test_media_brings_the_feedback_of_a_link_in_doubt(plane: str) -> None:
     far = Far(plane, "gcm")
     await far.open()
     far.port.assign(far.path, "owner", far.srtp)
     feedback = bytearray(b"\x8f\xcd\x00\x05" + bytes(20))
     for number in range(2):
+        far.port.look_often(time.monotonic())
         far.socket.send(far.tx.protect_rtcp(bytes(feedback)))
         far.socket.send(far.tx.protect(bytes(packet(number))))
         await until(lambda number=number: len(far.came) == 2 * number + 2)  # type: ignore[misc]
         far.port._looked_at = 0.0
     assert sorted(is_rtcp for _, _, is_rtcp in far.came) == [False, False, True, True]
+    far.came.clear()
+    far.port.look_often(time.monotonic() - OFTEN_S)
+    far.socket.send(far.tx.protect_rtcp(bytes(feedback)))
+    far.socket.send(far.tx.protect(bytes(packet(3))))
+    await until(lambda: far.came)
+    assert [is_rtcp for _, _, is_rtcp in far.came] == [False], "all is well: it waits for the tick"
     await far.close()
 
 

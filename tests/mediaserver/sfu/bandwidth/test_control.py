@@ -101,6 +101,19 @@ def test_a_link_that_falls_silent_is_noticed_though_nobody_looks(calm: Calm) -> 
     assert calm.receiver.sender.estimate_bps(calm.now) < before
 
 
+def test_a_room_is_in_doubt_while_a_link_has_not_shown_that_it_is_well(calm: Calm) -> None:
+    assert not calm.room.in_doubt
+    calm.receiver.meter.calm = False
+    assert calm.room.in_doubt
+    calm.run(0.3)
+    assert not calm.room.in_doubt, "what it tells shows nothing"
+    calm.run(FEEDBACK_LOST_S + 0.2, tells=False)
+    assert calm.room.in_doubt, "it has fallen silent"
+    fresh = Calm(begun())
+    fresh.run(1, tells=False)
+    assert not fresh.room.in_doubt, "of a receiver that gives no feedback nothing is expected"
+
+
 def test_what_waits_is_sent_by_a_tick_that_comes_soon(calm: Calm) -> None:
     calm.run(0.2)
     calm.receiver.pacer.set_rate(100_000)
