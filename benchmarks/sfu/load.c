@@ -7,7 +7,8 @@
  * Publishers send video at 30 frames/s (each stream's orders say how many packets make a frame, and how large they are)
  * and audio at 50 packets/s, with sender reports; a key frame request is answered with a key frame. Subscribers send receiver reports, transport-wide feedback every 100 ms
  * and NACKs, as a browser does. Every packet is counted by its header; the packets of sampled subscribers are also
- * decrypted, checked, and timed from the call that sent them to the kernel's receive stamp.
+ * decrypted, checked, and timed from the call that sent them to the kernel's receive stamp. Sound that is sent once more,
+ * the same to the bit under its own number, is counted apart: SRTP's replay check would refuse it.
  */
 #define _GNU_SOURCE
 #include <arpa/inet.h>
@@ -25,12 +26,14 @@
 
 enum { PEERS = 512, STREAMS = 128, INBOUND = 64, BATCH = 64, BYTES = 2048, FRAME = 5, SENT = 1 << 14, PENDING = 2048 };
 enum { MAGIC = 0x56484c44, TRAILER = 16 };
+enum { SEEN = 64 }; /* newest numbers of a stream that are remembered */
 
 typedef struct {
     uint32_t ssrc;
     uint16_t highest;
     uint64_t extended, first, received, nack_from;
     int64_t report_at;
+    uint64_t seen[SEEN]; /* number, and the end of the packet's tag */
 } Inbound;
 
 typedef struct {
@@ -60,7 +63,7 @@ static Stream streams[STREAMS];
 static uint16_t twcc_number[PEERS];
 static int peer_count, stream_count, measuring, gcm;
 static int64_t gap_us;
-static uint64_t received, sent, bad, rtcp_in, rtcp_out, nacks, send_failed, key_requests;
+static uint64_t received, repeated, sent, bad, rtcp_in, rtcp_out, nacks, send_failed, key_requests;
 static uint32_t *samples, *lates; /* µs: of packets on their way, and of what was sent later than planned */
 static size_t sample_count, sample_room, late_count;
 
@@ -338,6 +341,33 @@ static void sample(Peer *peer, uint8_t *packet, int size, int64_t at) {
     samples[sample_count++] = took < 0 ? 0 : took;
 }
 
+/* Reads the header extension: whether the packet has a transport-wide number, which is kept for the feedback. */
+static int numbered(Peer *peer, const uint8_t *packet, int size, int64_t at) {
+    if (!peer->twcc_id || !(packet[0] & 0x10) || get16(packet + 12) != 0xbede) return 0;
+    int stop = 16 + get16(packet + 14) * 4, found = 0;
+    for (int i = 16; i < stop && i < size;) {
+        if (!packet[i]) { i++; continue; }
+        int id = packet[i] >> 4, length = (packet[i] & 15) + 1;
+        if (id == peer->twcc_id) {
+            found = 1;
+            if (peer->pending < PENDING) {
+                peer->pending_number[peer->pending] = get16(packet + i + 1);
+                peer->pending_at[peer->pending++] = at;
+            }
+        }
+        i += 1 + length;
+    }
+    return found;
+}
+
+/* Whether the packet of this number came before, the same to the bit. */
+static int came_before(Inbound *in, uint64_t extended, const uint8_t *packet, int size) {
+    uint64_t mark = extended << 32 | get32(packet + size - 4), *seen = &in->seen[extended % SEEN];
+    if (*seen == mark) return 1;
+    if (*seen >> 32 < extended) *seen = mark;
+    return 0;
+}
+
 static void take_rtp(Peer *peer, uint8_t *packet, int size, int64_t at) {
     uint32_t ssrc = get32(packet + 8);
     uint16_t number = get16(packet + 2);
@@ -351,21 +381,14 @@ static void take_rtp(Peer *peer, uint8_t *packet, int size, int64_t at) {
         in->extended--;
     }
     int16_t step = number - (uint16_t)in->extended;
+    /* With a transport-wide number nothing may come twice: it is left to the replay check. */
+    if (!numbered(peer, packet, size, at) && came_before(in, in->extended + step, packet, size)) {
+        repeated += measuring;
+        return;
+    }
     if (step > 1 && step < 1000) nack(peer, in, (uint16_t)(in->extended + 1), step - 1);
     if (step > 0) in->extended += step;
     if (measuring) in->received++, received++;
-    if (peer->twcc_id && packet[0] & 0x10 && get16(packet + 12) == 0xbede) {
-        int stop = 16 + get16(packet + 14) * 4;
-        for (int i = 16; i < stop && i < size;) {
-            if (!packet[i]) { i++; continue; }
-            int id = packet[i] >> 4, length = (packet[i] & 15) + 1;
-            if (id == peer->twcc_id && peer->pending < PENDING) {
-                peer->pending_number[peer->pending] = get16(packet + i + 1);
-                peer->pending_at[peer->pending++] = at;
-            }
-            i += 1 + length;
-        }
-    }
     if (peer->sampled) sample(peer, packet, size, at);
 }
 
@@ -444,11 +467,11 @@ static void report(double seconds, double cpu_s) {
     qsort(samples, sample_count, sizeof *samples, by_size);
     qsort(lates, late_count, sizeof *lates, by_size);
 #define AT(q) (sample_count ? samples[(size_t)((sample_count - 1) * (q))] / 1000.0 : -1.0)
-    printf("{\"seconds\": %.3f, \"sent\": %lu, \"received\": %lu, \"expected\": %lu, \"lost\": %lu, \"bad\": %lu, "
+    printf("{\"seconds\": %.3f, \"sent\": %lu, \"received\": %lu, \"expected\": %lu, \"lost\": %lu, \"repeated\": %lu, \"bad\": %lu, "
            "\"samples\": %zu, \"p50_ms\": %.3f, \"p99_ms\": %.3f, \"max_ms\": %.3f, \"fewest_streams\": %d, "
            "\"most_streams\": %d, \"rtcp_in\": %lu, \"rtcp_out\": %lu, \"nacks\": %lu, \"send_failed\": %lu, "
            "\"key_requests\": %lu, \"generator_cpu\": %.3f, \"late_p99_ms\": %.3f}\n",
-           seconds, sent, received, expected, lost, bad, sample_count, AT(.5), AT(.99), AT(1), fewest, most, rtcp_in,
+           seconds, sent, received, expected, lost, repeated, bad, sample_count, AT(.5), AT(.99), AT(1), fewest, most, rtcp_in,
            rtcp_out, nacks, send_failed, key_requests, cpu_s / seconds,
            late_count ? lates[(size_t)((late_count - 1) * .99)] / 1000.0 : -1.0);
 }

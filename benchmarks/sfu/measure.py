@@ -72,6 +72,7 @@ async def measure(
                 "nacks",
                 "fewest_streams",
                 "bad",
+                "repeated",
                 "rtcp_in",
                 "rtcp_out",
                 "key_requests",

@@ -4,15 +4,19 @@
 from __future__ import annotations
 
 import json
+import socket
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
 import pytest
+from pylibsrtp import Policy, Session
 
+from benchmarks.sfu import load, report
 from benchmarks.sfu import measure as measuring
-from benchmarks.sfu import report
 from benchmarks.sfu.__main__ import main
 from benchmarks.sfu.shapes import Shape
+from benchmarks.sfu.wire import Peer, Stream
 
 
 def run(server: str, shape: str, cost: float, **changed: Any) -> report.Run:
@@ -46,6 +50,46 @@ def test_a_tiny_load_is_forwarded_counted_and_decrypted(plane: str, tmp_path: Pa
     assert row["us_per_packet"] > 0 and row["pps"] > 0
     assert f"| 1x1 | gcm | {plane} |" in capsys.readouterr().out
     assert main(["--raw", str(raw), "--report"]) == 0
+
+
+def a_packet(number: int, wide: int | None = None, filling: int = 0) -> bytes:
+    """As the load's first stream would have sent it; with a transport-wide number as extension 5."""
+    extension = b"" if wide is None else b"\xbe\xde\0\1\x51" + wide.to_bytes(2) + b"\0"
+    head = bytes([0x80 if wide is None else 0x90, 100]) + number.to_bytes(2) + bytes(4) + (7).to_bytes(4)
+    return head + extension + bytes([filling] * 40) + (0x56484C44).to_bytes(4) + bytes(12)
+
+
+async def test_the_same_sound_once_more_is_no_fault_and_anything_else_under_a_used_number_is() -> None:
+    """A receiver's replay check refuses both: a repair that came although nothing was missing, and a fault."""
+    key = bytes(range(28))
+    with ExitStack() as stack:
+        sockets = [stack.enter_context(socket.socket(socket.AF_INET, socket.SOCK_DGRAM)) for _ in range(3)]
+        for one in sockets:
+            one.bind(("127.0.0.1", 0))
+        server, publisher, viewer = sockets
+        for one in (publisher, viewer):
+            one.connect(server.getsockname())
+        policy = Policy(key, Policy.SSRC_ANY_OUTBOUND, srtp_profile=Policy.SRTP_PROFILE_AEAD_AES_128_GCM)
+        policy.allow_repeat_tx = True
+        session = Session(policy)
+
+        def send(*packets: bytes, times: int = 1) -> None:
+            for sealed in [session.protect(packet) for packet in packets]:
+                for _ in range(times):
+                    server.sendto(sealed, viewer.getsockname())
+
+        def at(edge: str) -> None:
+            if edge == "begin":
+                send(a_packet(1), a_packet(2))
+                send(a_packet(3), a_packet(4), times=3)  # the same sound again: four copies too many
+                send(a_packet(5, wide=1), times=2)  # what has a transport-wide number never goes out twice
+                send(a_packet(6), a_packet(6, filling=9))  # other sound under a used number
+                send(a_packet(8))
+
+        peers = [Peer(publisher, key, key, 0, streams=[Stream("a", 1, 111, 0)]), Peer(viewer, key, key, 5)]
+        found = await load.run(peers, Shape("", 1, 1), "gcm", 0.1, 1.0, at)
+    assert (found["repeated"], found["bad"], found["samples"], found["nacks"]) == (4, 2, 7, 1)
+    assert found["received"] == 9  # those that were repeated are not among them
 
 
 def test_what_could_not_be_measured_fails_the_command(capsys: Any) -> None:
@@ -108,7 +152,7 @@ async def test_a_run_with_less_or_more_than_the_load_does_not_count(
         edge("begin")
         edge("end")
         names = ("p50_ms", "p99_ms", "max_ms", "generator_cpu", "samples", "nacks", "fewest_streams", "bad", "rtcp_in")
-        rest = dict.fromkeys((*names, "rtcp_out", "key_requests", "send_failed", "late_p99_ms"), 0)
+        rest = dict.fromkeys((*names, "repeated", "rtcp_out", "key_requests", "send_failed", "late_p99_ms"), 0)
         return {"received": came, "lost": 0, "seconds": 1.0, "sent": 200, "expected": came, **rest}
 
     monkeypatch.setattr(measuring, "make", lambda *_, **__: Server())
