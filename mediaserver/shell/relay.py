@@ -20,7 +20,7 @@ from mediaserver.shell.media_loop import MediaLoop
 
 log = structlog.get_logger(__name__)
 
-GATHER_S = 0.005
+GATHER_S = 0.008
 """Media that comes sooner after a batch waits until so long has passed, and is taken together: a wake-up for each
 packet costs more than the packet. What comes after a rest is taken at once."""
 _LOOKED_AT = 8
