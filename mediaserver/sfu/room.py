@@ -1,9 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """One meeting: who is in it, what they publish, who receives it. No clock and no I/O.
 
-The owner calls a method with `now` (monotonic seconds), then drains: `drain_packets` (plain packets to protect and
-send) and `drain_events`, and arms one timer for `next_deadline`. Every call that changes the room is followed by a
-drain. What a peer sent wrong in signalling raises `PeerFault`; wrong packets are dropped and counted, never raised.
+The owner calls a method with `now` (monotonic seconds), then `drain`s what is to be sent and told, and arms one timer
+for `next_deadline`. What a peer sent wrong in signalling raises `PeerFault`; wrong packets are dropped and counted.
 """
 
 from __future__ import annotations
@@ -378,11 +377,13 @@ class Room:
         self._now = now
         if lane.forward is not None and lane.forward(self._lanes[transport_id], packet, now, self._outbox.packets):
             return
-        self._receive(port, packet, now)
+        self._plane.receive(port, packet, now)
+        if self._plane.gap:
+            self._ask_soon(port, now)
 
     def receive_burst(self, packets: list[Received]) -> None:
         """The same of packets that came together; what of them simply passes goes to each receiver at once, and is
-        drained by `drain_direct`."""
+        drained by `drain`."""
         if lane.forward is not None:
             for transport_id, packet, now in packets:
                 self.receive_rtp(transport_id, packet, now)
@@ -392,21 +393,22 @@ class Room:
         for transport_id, packet, now in packets:
             if (port := self._ports.get(transport_id)) is not None:
                 self._now = now
-                self._receive(port, packet, now)
+                plane.receive(port, packet, now)
+                if plane.gap:
+                    self._ask_soon(port, now)
         plane.holds = False
         if plane.held:
             held, plane.held = plane.held, []
             hand_out(held, self._bandwidth.receivers, self._outbox, self._now)
 
-    def _receive(self, port: Port, packet: bytes | bytearray, now: float) -> None:
-        self._plane.receive(port, packet, now)
-        if self._plane.gap:
-            self._plane.gap = False
-            self._hurry(now)
-            for receiver in self._ports.values():
-                self._look_soon(receiver, now)  # it may have to wait longer for what is repaired
-            urgent = self._reports.urgent(port, now)
-            self._outbox.packets += [(port.transport_id, bytearray(data), True) for data in urgent]
+    def _ask_soon(self, port: Port, now: float) -> None:
+        """Something is missing of what a publisher sent."""
+        self._plane.gap = False
+        self._hurry(now)
+        for receiver in self._ports.values():
+            self._look_soon(receiver, now)  # it may have to wait longer for what is repaired
+        urgent = self._reports.urgent(port, now)
+        self._outbox.packets += [(port.transport_id, bytearray(data), True) for data in urgent]
 
     def receive_rtcp(self, transport_id: str, packet: bytes | bytearray, now: float) -> None:
         """A decrypted compound RTCP packet from the network. Never raises on bad bytes."""
@@ -557,10 +559,12 @@ class Room:
             self._tap.keyframe(producer, now)
             self._hurry(now)
 
-    def drain_direct(self) -> dict[str, list[bytearray]]:
-        """RTP packets by transport to protect and send, in order, before those of `drain_packets`; each packet is the
-        caller's own. Only after `receive_burst`."""
-        return self._outbox.take_direct()
+    def drain(self) -> tuple[dict[str, list[bytearray]], list[Outgoing], list[Event]]:
+        """All that is to leave and to be told, in this order: RTP packets of bursts by transport (each in its order and
+        the caller's own), then as `drain_packets` and `drain_events`."""
+        outbox, waits = self._outbox, self._outbox.packets or self._released or self._bandwidth.stirred
+        direct = outbox.take_direct() if outbox.direct else {}
+        return direct, self.drain_packets() if waits else [], outbox.take_events() if outbox.events else []
 
     @property
     def in_doubt(self) -> bool:

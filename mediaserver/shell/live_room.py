@@ -456,14 +456,14 @@ class LiveRoom:
         """Send what waits, tell what happened, and arm the timer. Called after every batch and every change."""
         if self._burst:
             self._take_burst()
-        if direct := self._room.drain_direct():
+        direct, packets, happened = self._room.drain()
+        if direct:
             self._hub.port.send_direct(direct)
-        packets = self._room.drain_packets()
         if self._renumberings:
             packets = [item for item in packets if self._renumbered(*item)]
         if packets:
             self._hub.port.send_media(packets)
-        for event in self._room.drain_events():
+        for event in happened:
             self._handle(event)
         self._arm()
 

@@ -35,7 +35,7 @@ class Bandwidth:
         self._outbox, self._layers, self._producers = outbox, layers, producers
         self.receivers: dict[str, Receiver] = {}
         """By transport; always this one dictionary."""
-        self._stirred: dict[str, Receiver] = {}
+        self.stirred: dict[str, Receiver] = {}
         """Those of which a tick has something to look at; of the others there is no news before `_look_at`."""
         self._look_at = -math.inf
         self._awake: dict[str, Receiver] = {}
@@ -51,20 +51,15 @@ class Bandwidth:
     def attach(self, port: Port, now: float) -> None:
         """A receiving transport can be sent to."""
         if port.direction == "recv" and port.transport_id not in self.receivers:
-            receiver = self.receivers[port.transport_id] = Receiver(port, now, self._stirred, self._awake)
+            receiver = self.receivers[port.transport_id] = Receiver(port, now, self.stirred, self._awake)
             receiver.stir()
             receiver.wake()
 
     def detach(self, port: Port) -> None:
         """It cannot any more; what was known of its link is forgotten."""
         self.receivers.pop(port.transport_id, None)
-        self._stirred.pop(port.transport_id, None)
+        self.stirred.pop(port.transport_id, None)
         self._awake.pop(port.transport_id, None)
-
-    @property
-    def stirred(self) -> bool:
-        """The next tick has something to do for a receiver."""
-        return bool(self._stirred)
 
     @property
     def doubtful(self) -> bool:
@@ -112,9 +107,9 @@ class Bandwidth:
     def tick(self, now: float) -> list[Outgoing]:
         """What waited for its turn, and padding, to be sent now. To be called every 10 ms or so."""
         everybody = now >= self._look_at
-        receivers = list((self.receivers if everybody else self._stirred).values())
+        receivers = list((self.receivers if everybody else self.stirred).values())
         out: list[Outgoing] = []
-        self._stirred.clear()
+        self.stirred.clear()
         look_at = math.inf if everybody else self._look_at
         for receiver in receivers:
             sender, pacer = receiver.sender, receiver.pacer
@@ -127,7 +122,7 @@ class Bandwidth:
             elif sender.due_at < look_at:
                 look_at = sender.due_at
         self._look_at = look_at
-        self.restless = bool(self._stirred)
+        self.restless = bool(self.stirred)
         return out
 
     # Layers
