@@ -20,9 +20,12 @@ from mediaserver.shell.media_loop import MediaLoop
 
 log = structlog.get_logger(__name__)
 
-GATHER_S = 0.008
-"""Media that comes sooner after a batch waits until so long has passed, and is taken together: a wake-up for each
-packet costs more than the packet. What comes after a rest is taken at once."""
+GATHER_S, OFTEN_S = 0.008, 0.011
+"""While batches come more often than every OFTEN_S on the average, media that comes sooner than GATHER_S after one
+waits until that is over, and is taken together: a wake-up for each packet costs more than the packet. Where fewer come
+there is nothing to gather, and to wait would be one more wake-up; what comes after a rest is taken at once."""
+REMEMBERED = 16
+"""Batches that the average is of, or so."""
 _LOOKED_AT = 8
 """Files that a wait may tell of; one that is not the media port's is enough."""
 
@@ -35,6 +38,7 @@ class Relay:
         self._state: Any = loop
         self._poll: select.epoll | None = None
         self._drained_at = 0.0
+        self._every_s = OFTEN_S
         if hasattr(loop, "_ready") and hasattr(loop, "_scheduled"):
             # A second name of the loop's own epoll: its object is the selector's.
             self._poll = select.epoll.fromfd(os.dup(loop.media.fileno()))
@@ -65,11 +69,12 @@ class Relay:
             found = poll(left if left < 3600 else None, _LOOKED_AT)
             if found != media:
                 return bool(found)
-            early_s = self._drained_at + GATHER_S - clock()
-            if early_s > 0:
-                time.sleep(early_s)
+            before, now = self._drained_at, clock()
+            if now - before < GATHER_S and self._every_s < OFTEN_S:
+                time.sleep(before + GATHER_S - now)
             drain()
-            self._drained_at = clock()
+            self._drained_at = now = clock()
+            self._every_s += (min(now - before, 4 * OFTEN_S) - self._every_s) / REMEMBERED
             if state._ready:
                 return False
             if (timers := state._scheduled) and (first := timers[0].when()) < until:

@@ -55,7 +55,7 @@ def test_media_takes_no_turn_of_the_loop_and_a_wait_ends_by_the_clock() -> None:
     run(test())
 
 
-def test_what_comes_soon_after_a_batch_is_taken_with_what_follows(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_where_batches_come_often_media_waits_for_more(monkeypatch: pytest.MonkeyPatch) -> None:
     """The wait for more is replaced by more, so that nothing here depends on how fast the machine is."""
 
     async def test() -> None:
@@ -63,20 +63,45 @@ def test_what_comes_soon_after_a_batch_is_taken_with_what_follows(monkeypatch: p
         port_relay: Any = far.port._turnless
         waits: list[float] = []
 
-        def more(seconds: float) -> None:
-            waits.append(seconds)
-            for number in (3, 4):
+        def send(*numbers: int) -> None:
+            for number in numbers:
                 far.socket.send(far.tx.protect(bytes(packet(number))))
 
+        def more(seconds: float) -> None:
+            waits.append(seconds)
+            send(4, 5)
+
         monkeypatch.setattr(relay, "time", SimpleNamespace(sleep=more, monotonic=time.monotonic))
-        far.socket.send(far.tx.protect(bytes(packet(1))))
+        for number, drained_at, every_s in ((1, 0.0, 0.0), (2, time.monotonic() + 60, relay.OFTEN_S)):
+            port_relay._drained_at, port_relay._every_s = drained_at, every_s
+            send(number)
+            assert port_relay.wait(0, 0.05) is False
+        assert (far.batches, waits) == (2, []), "neither after a rest, nor where few come"
+        port_relay._drained_at, port_relay._every_s = time.monotonic() + 60, 0.0
+        send(3)
         assert port_relay.wait(0, 0.05) is False
-        assert (far.batches, waits) == (1, []), "after a rest nothing waits"
-        port_relay._drained_at = time.monotonic() + 60
-        far.socket.send(far.tx.protect(bytes(packet(2))))
-        assert port_relay.wait(0, 0.05) is False
-        assert [plain for _, plain, _ in far.came] == [bytes(packet(number)) for number in (1, 2, 3, 4)]
-        assert far.batches == 2 and len(waits) == 1 and waits[0] > relay.GATHER_S
+        assert [plain for _, plain, _ in far.came] == [bytes(packet(number)) for number in (1, 2, 3, 4, 5)]
+        assert far.batches == 3 and len(waits) == 1 and waits[0] > relay.GATHER_S
+        monkeypatch.undo()
+        await far.close()
+
+    run(test())
+
+
+def test_how_often_batches_come_is_an_average(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def test() -> None:
+        far = await begun()
+        port_relay: Any = far.port._turnless
+        now = 100.0
+        waits: list[float] = []
+        monkeypatch.setattr(relay, "time", SimpleNamespace(sleep=waits.append, monotonic=lambda: now))
+        for number, gap_s in enumerate([0.0125] * 40 + [0.004] * 40 + [0.0125] * 40):
+            now += gap_s
+            far.socket.send(far.tx.protect(bytes(packet(number))))
+            assert port_relay.wait(0, 0.001) is False
+            if number in (39, 79, 119):
+                assert (port_relay._every_s < relay.OFTEN_S) is (number == 79)
+                assert bool(waits) is (number > 39)
         monkeypatch.undo()
         await far.close()
 
