@@ -24,7 +24,7 @@ GATHER_S, OFTEN_S = 0.008, 0.011
 """While batches come more often than every OFTEN_S on the average, media that comes sooner than GATHER_S after one
 waits until that is over, and is taken together: a wake-up for each packet costs more than the packet. Where fewer come
 there is nothing to gather, and to wait would be one more wake-up; what comes after a rest is taken at once."""
-REMEMBERED = 16
+REMEMBERED = 64
 """Batches that the average is of, or so."""
 _LOOKED_AT = 8
 """Files that a wait may tell of; one that is not the media port's is enough."""

@@ -95,13 +95,13 @@ def test_how_often_batches_come_is_an_average(monkeypatch: pytest.MonkeyPatch) -
         now = 100.0
         waits: list[float] = []
         monkeypatch.setattr(relay, "time", SimpleNamespace(sleep=waits.append, monotonic=lambda: now))
-        for number, gap_s in enumerate([0.0125] * 40 + [0.004] * 40 + [0.0125] * 40):
+        for number, gap_s in enumerate([0.0125] * 200 + [0.004] * 200 + [0.0125] * 200):
             now += gap_s
             far.socket.send(far.tx.protect(bytes(packet(number))))
             assert port_relay.wait(0, 0.001) is False
-            if number in (39, 79, 119):
-                assert (port_relay._every_s < relay.OFTEN_S) is (number == 79)
-                assert bool(waits) is (number > 39)
+            if number in (199, 399, 599):
+                assert (port_relay._every_s < relay.OFTEN_S) is (number == 399)
+                assert bool(waits) is (number > 199)
         monkeypatch.undo()
         await far.close()
 
