@@ -10,7 +10,7 @@ import type { CallModel } from "./model";
 export function BreakQuestion({ model }: { model: CallModel }) {
   const { recording, can } = model.detail.value ?? {};
   if (!model.asksWhy.value || recording?.state !== "on" || !can?.lead) return null;
-  const busy = model.busy.value === "record";
+  const busy = model.busy.value === "pause";
   const pause = (reason: string): Promise<boolean> => model.record("pause", reason);
   return (
     <Notice

@@ -45,7 +45,7 @@ export function RecordingLine({ model }: { model: CallModel }) {
   const word = recordWord(detail, joined ? view.recording : null);
   const { people, agreed } = consentCount(detail);
   const lead = detail.can.lead && joined && runningTalk(detail) === null;
-  const busy = model.busy.value === "record";
+  const busy = ["record", "pause"].includes(model.busy.value ?? "");
   return (
     <div class="recording-line">
       <StateWord tone={word.tone} live={word.live}>
@@ -81,7 +81,7 @@ export function RecordingLine({ model }: { model: CallModel }) {
         </Button>
       )}
       {lead && word.state === "on" && (
-        <Button size="small" icon="pause" test="rec-pause" busy={busy} onClick={() => (model.asksWhy.value = true)}>
+        <Button size="small" icon="pause" test="rec-pause" onClick={() => (model.asksWhy.value = true)}>
           {t("call-rec-pause")}
         </Button>
       )}

@@ -156,7 +156,9 @@ export class CallModel {
   async record(step: RecordingStep, reason = ""): Promise<boolean> {
     // Not after the answer: the room tells the new state sooner, and the next press may have asked again by then.
     if (step !== "pause") this.asksWhy.value = false;
-    const done = await this.step("record", async () => this.take(await calls.record(this.id, step, reason)));
+    // A pause has a name of its own: it may be pressed before a start is answered, and must not be passed over then.
+    const name = step === "pause" ? "pause" : "record";
+    const done = await this.step(name, async () => this.take(await calls.record(this.id, step, reason)));
     if (done && step === "pause") this.asksWhy.value = false;
     return done;
   }
