@@ -29,15 +29,17 @@ class Plane:
         """Ordinary packets are held until the whole burst is handed out."""
         self.held: list[Held] = []
 
-    def receive(self, port: Port, packet: bytes | bytearray, now: float) -> None:
-        """Take one decrypted packet."""
+    def receive(self, port: Port, packet: bytes | bytearray, now: float, came_at: float) -> None:
+        """Take one decrypted packet, which came no later than now."""
         size_bytes = len(packet)
         if not port.limit.take(size_bytes, now):
             port.drop("over_rate")
-        elif not (intake.remembers and self._take_known(port, packet, size_bytes, now)):
-            self._take_any(port, packet, size_bytes, now)
+        elif not (intake.remembers and self._take_known(port, packet, size_bytes, now, came_at)):
+            self._take_any(port, packet, size_bytes, now, came_at)
 
-    def _take_known(self, port: Port, packet: bytes | bytearray, size_bytes: int, now: float) -> bool:
+    def _take_known(
+        self, port: Port, packet: bytes | bytearray, size_bytes: int, now: float, came_at: float
+    ) -> bool:
         """Take a packet that looks as others of its stream did (shape.py), as `_take_any` would; False when it does
         not, and then nothing has changed. Flat on purpose: nearly every packet comes this way."""
         if size_bytes < BEGINNING.size:
@@ -58,7 +60,7 @@ class Plane:
             port.drop("over_rate")
             return True
         if at := known.wide_at:
-            port.twcc.arrived(packet[at] << 8 | packet[at + 1], now)
+            port.twcc.arrived(packet[at] << 8 | packet[at + 1], came_at)
         jumps = uplink.jumps
         extended = uplink.accept(number, now)
         if extended is None:
@@ -74,7 +76,9 @@ class Plane:
         self._hand_on(producer, uplink, stored, level, packet, now, jumps)
         return True
 
-    def _take_any(self, port: Port, packet: bytes | bytearray, size_bytes: int, now: float) -> None:
+    def _take_any(
+        self, port: Port, packet: bytes | bytearray, size_bytes: int, now: float, came_at: float
+    ) -> None:
         found = intake.read(packet, port.twcc_id)
         if found is None:
             port.drop("malformed")
@@ -85,7 +89,7 @@ class Plane:
             port.drop("over_rate")
             return
         if wide >= 0:
-            port.twcc.arrived(wide, now)
+            port.twcc.arrived(wide, came_at)
         if entry is None:
             port.drop("unknown_ssrc")
             return

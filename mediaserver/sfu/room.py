@@ -370,36 +370,35 @@ class Room:
         return self._lanes.get(transport_id)
 
     def receive_rtp(self, transport_id: str, packet: bytes | bytearray, now: float) -> None:
-        """A decrypted RTP packet from the network. Never raises on bad bytes."""
+        """A decrypted RTP packet that comes from the network now. Never raises on bad bytes."""
         port = self._ports.get(transport_id)
         if port is None:
             return
         self._now = now
         if lane.forward is not None and lane.forward(self._lanes[transport_id], packet, now, self._outbox.packets):
             return
-        self._plane.receive(port, packet, now)
+        self._plane.receive(port, packet, now, now)
         if self._plane.gap:
             self._ask_soon(port, now)
 
-    def receive_burst(self, packets: list[Received]) -> None:
-        """The same of packets that came together; what of them simply passes goes to each receiver at once, and is
-        drained by `drain`."""
+    def receive_burst(self, packets: list[Received], now: float) -> None:
+        """The same of packets that came one after the other, and are taken together now; what of them simply passes
+        goes to each receiver at once, and is drained by `drain`."""
         if lane.forward is not None:
-            for transport_id, packet, now in packets:
-                self.receive_rtp(transport_id, packet, now)
+            for transport_id, packet, came_at in packets:
+                self.receive_rtp(transport_id, packet, came_at)
             return
         plane = self._plane
-        plane.holds = True
-        for transport_id, packet, now in packets:
+        plane.holds, self._now = True, now
+        for transport_id, packet, came_at in packets:
             if (port := self._ports.get(transport_id)) is not None:
-                self._now = now
-                plane.receive(port, packet, now)
+                plane.receive(port, packet, now, came_at)
                 if plane.gap:
                     self._ask_soon(port, now)
         plane.holds = False
         if plane.held:
             held, plane.held = plane.held, []
-            hand_out(held, self._bandwidth.receivers, self._outbox, self._now)
+            hand_out(held, self._bandwidth.receivers, self._outbox, now)
 
     def _ask_soon(self, port: Port, now: float) -> None:
         """Something is missing of what a publisher sent."""
@@ -418,7 +417,7 @@ class Room:
         if not port.limit.take(len(packet), now):
             port.drop("rtcp_over_rate")
             return
-        self._now = now
+        self._now = max(self._now, now)  # it came before what was taken with it
         reports, whole = rtcp.parse(packet)
         if not whole:
             self.malformed_rtcp += 1

@@ -73,13 +73,13 @@ def _age_s(utc_s: float, seconds: int, nanoseconds: int) -> float:
 class AllAtOnce:
     """By recvmmsg."""
 
-    def __init__(self, udp: socket.socket, slots: Sequence[Slot], *, stamped: bool) -> None:
-        self._file, self._most, self._stamped = udp.fileno(), len(slots), stamped
+    def __init__(self, udp: socket.socket, slots: Sequence[Slot]) -> None:
+        self._file, self._most = udp.fileno(), len(slots)
         self._family, name_bytes = udp.family, _NAME_BYTES[udp.family]
         self._slots = slots  # the kernel writes there, as long as there is this
         self._kept = names, vectors, stamps, heads = [
             bytearray(len(slots) * size)
-            for size in (name_bytes, VECTOR_WORDS * 8, _STAMP_WORDS * 8 * stamped, HEAD_WORDS * 8)
+            for size in (name_bytes, VECTOR_WORDS * 8, _STAMP_WORDS * 8, HEAD_WORDS * 8)
         ]
         each = memoryview(names)
         self._names = [each[at : at + name_bytes] for at in range(0, len(names), name_bytes)]
@@ -88,7 +88,7 @@ class AllAtOnce:
         self.sizes: Sequence[int] = self._heads[SIZE::HEAD_WORDS]
         self._count = 0
         self._first = address_of(heads)
-        vector_at, name_at, stamp_at = address_of(vectors), address_of(names), address_of(stamps) if stamped else 0
+        vector_at, name_at, stamp_at = address_of(vectors), address_of(names), address_of(stamps)
         vector = memoryview(vectors).cast("Q")
         for index, slot in enumerate(slots):
             vector[index * VECTOR_WORDS] = address_of(slot.view)
@@ -97,15 +97,13 @@ class AllAtOnce:
             # What the kernel writes over these is the same again, but for the control bytes: a socket has one family.
             self._heads[head + NAME], self._heads[head + NAME_BYTES] = name_at + index * name_bytes, name_bytes
             self._heads[head + VECTOR], self._heads[head + VECTORS] = vector_at + index * VECTOR_WORDS * 8, 1
-            if stamped:
-                self._heads[head + CONTROL] = stamp_at + index * _STAMP_WORDS * 8
-                self._heads[head + CONTROL_BYTES] = _STAMP_WORDS * 8
+            self._heads[head + CONTROL] = stamp_at + index * _STAMP_WORDS * 8
+            self._heads[head + CONTROL_BYTES] = _STAMP_WORDS * 8
 
     def take(self) -> Sequence[Hashable]:
         """As Harvest says."""
-        if self._stamped:
-            for index in range(self._count):
-                self._control_sizes[index] = _STAMP_WORDS * 8
+        for index in range(self._count):
+            self._control_sizes[index] = _STAMP_WORDS * 8
         self._count = count = max(0, volley.receive(self._file, self._first, self._most, socket.MSG_DONTWAIT, None))
         if not count and (error := ctypes.get_errno()) not in (errno.EAGAIN, errno.EINTR):
             log.debug("udp_receive", error=error)
@@ -131,8 +129,8 @@ class AllAtOnce:
 class OneByOne:
     """Each by a call of its own, until nothing is left."""
 
-    def __init__(self, udp: socket.socket, slots: Sequence[Slot], *, stamped: bool) -> None:
-        self._udp, self._views, self._stamped = udp, [slot.view for slot in slots], stamped
+    def __init__(self, udp: socket.socket, slots: Sequence[Slot]) -> None:
+        self._udp, self._views = udp, [slot.view for slot in slots]
         self._control: list[list[tuple[int, int, bytes]]] = []
         self.sizes: Sequence[int] = []
 
@@ -141,18 +139,11 @@ class OneByOne:
         self.sizes, self._control = sizes, control = [], []
         keys: list[Hashable] = []
         try:
-            if self._stamped:
-                for view in self._views:
-                    size, ancillary, _, address = self._udp.recvmsg_into([view], _CONTROL_BYTES)
-                    sizes.append(size)
-                    keys.append(address)
-                    control.append(ancillary)
-            else:
-                receive = self._udp.recvfrom_into
-                for view in self._views:
-                    size, address = receive(view)
-                    sizes.append(size)
-                    keys.append(address)
+            for view in self._views:
+                size, ancillary, _, address = self._udp.recvmsg_into([view], _CONTROL_BYTES)
+                sizes.append(size)
+                keys.append(address)
+                control.append(ancillary)
         except BlockingIOError:
             pass
         except OSError as error:
@@ -177,8 +168,8 @@ def _stamped_age_s(utc_s: float, ancillary: list[tuple[int, int, bytes]]) -> flo
     return 0.0
 
 
-def harvest(udp: socket.socket, slots: Sequence[Slot], *, stamped: bool = False) -> Harvest:
-    """The faster of the two that there is. `stamped`: the socket has SO_TIMESTAMPNS."""
+def harvest(udp: socket.socket, slots: Sequence[Slot]) -> Harvest:
+    """The faster of the two that there is. A socket with SO_TIMESTAMPNS tells ages."""
     way: Any = AllAtOnce if volley.THERE else OneByOne
-    made: Harvest = way(udp, slots, stamped=stamped)
+    made: Harvest = way(udp, slots)
     return made

@@ -309,7 +309,7 @@ class LiveRoom:
             for packet in burst:
                 self._room.receive_rtp(*packet)
         elif burst:
-            self._room.receive_burst(burst)
+            self._room.receive_burst(burst, time.monotonic())
 
     def _take_reports(self) -> None:
         """What is only statistics is taken at the next tick, all at once: a wake-up for each would cost more than the

@@ -14,8 +14,8 @@ import errno
 import socket
 import struct
 import time
-from collections.abc import Hashable, Iterable, Sequence
-from itertools import repeat
+from collections.abc import Hashable, Sequence
+from contextlib import suppress
 from typing import Any, Final, Protocol
 
 import structlog
@@ -160,13 +160,19 @@ class MediaPort:
             self._tcp.close()
             raise
         self._feedback = _feedback_socket(bind, number, self._udp)
-        self._harvest = harvest(self._udp, self._slots)
-        if self._feedback is not None:
-            self._feedback_harvest = harvest(self._feedback, self._slots, stamped=True)
         loop = asyncio.get_running_loop()
         loop.add_reader(self._udp, self._drain)
-        if isinstance(loop, MediaLoop) and type(self) is MediaPort:
-            self._turnless = Relay(loop, self._udp.fileno(), self._drain)
+        self._begin(loop, self._udp)
+
+    def _begin(self, loop: asyncio.AbstractEventLoop, udp: socket.socket) -> None:
+        """The sockets are there."""
+        with suppress(OSError):  # a kernel without stamps: each came when it is read
+            udp.setsockopt(socket.SOL_SOCKET, SO_TIMESTAMPNS, 1)
+        self._harvest = harvest(udp, self._slots)
+        if self._feedback is not None:
+            self._feedback_harvest = harvest(self._feedback, self._slots)
+        if isinstance(loop, MediaLoop):
+            self._turnless = Relay(loop, udp.fileno(), self._drain)
 
     async def close(self) -> None:
         """Stop listening and end all connections."""
@@ -212,8 +218,11 @@ class MediaPort:
         self._host.batch_end()
 
     def look_often(self, now: float) -> None:
-        """A link is in doubt: for OFTEN_S media brings the feedback that has come meanwhile, every FEEDBACK_S."""
+        """A link is in doubt: for OFTEN_S media brings the feedback that has come meanwhile, every FEEDBACK_S, and is
+        not gathered."""
         self._often_until = now + OFTEN_S
+        if self._turnless is not None:
+            self._turnless.hurries_until = self._often_until
 
     def _look_again(self) -> None:
         now = time.monotonic()
@@ -231,23 +240,24 @@ class MediaPort:
             self._read_feedback()
 
     def _read_feedback(self) -> None:
-        """Each counts from when the kernel took it: round trips must not hold our own waiting."""
         assert self._feedback_harvest is not None
         for _ in range(MAX_FEEDBACK_BATCHES):
-            keys = self._feedback_harvest.take()
-            if keys:
-                now = time.monotonic()
-                self._sort(self._feedback_harvest, keys, [now - age_s for age_s in self._feedback_harvest.ages_s()])
-            if len(keys) < MAX_BATCH:
+            if self._bring_in(self._feedback_harvest) < MAX_BATCH:
                 return
 
     def _read(self) -> None:
-        """Read what is there into the slots, then handle it: arrival times are not smeared by the work in between."""
         assert self._harvest is not None
-        keys = self._harvest.take()
-        self._sort(self._harvest, keys, repeat(time.monotonic()))
+        self._bring_in(self._harvest)
 
-    def _sort(self, came: Harvest, keys: Sequence[Hashable], times: Iterable[float]) -> None:
+    def _bring_in(self, waiting: Harvest) -> int:
+        """Read what is there into the slots, then handle it; how many there were. Each counts from when the kernel took
+        it: round trips, and what publishers are told, must not hold our own waiting."""
+        if keys := waiting.take():
+            now = time.monotonic()
+            self._sort(waiting, keys, [now - age_s for age_s in waiting.ages_s()])
+        return len(keys)
+
+    def _sort(self, came: Harvest, keys: Sequence[Hashable], times: Sequence[float]) -> None:
         """One flat loop, as it runs for every packet that is received. The same is in `_take`."""
         self.counters["received"] += len(keys)
         known, media = self._known, self._host.media

@@ -20,10 +20,12 @@ from mediaserver.shell.media_loop import MediaLoop
 
 log = structlog.get_logger(__name__)
 
-GATHER_S, OFTEN_S = 0.008, 0.011
-"""While batches come more often than every OFTEN_S on the average, media that comes sooner than GATHER_S after one
-waits until that is over, and is taken together: a wake-up for each packet costs more than the packet. Where fewer come
-there is nothing to gather, and to wait would be one more wake-up; what comes after a rest is taken at once."""
+GATHER_S = 0.016
+"""While it gathers, media that comes sooner than this after a batch waits until that is over, and is taken together: a
+wake-up finds the caches empty, and for each packet costs more than the packet. What comes after a rest is taken at once."""
+BEGINS_S, ENDS_S = 0.014, 0.019
+"""It gathers once batches have come more often than every BEGINS_S on the average, until they come more rarely than
+every ENDS_S: where few come there is nothing to gather, a microphone alone brings one every 20 ms."""
 REMEMBERED = 64
 """Batches that the average is of, or so."""
 _LOOKED_AT = 8
@@ -38,7 +40,9 @@ class Relay:
         self._state: Any = loop
         self._poll: select.epoll | None = None
         self._drained_at = 0.0
-        self._every_s = OFTEN_S
+        self._every_s, self._gathers = ENDS_S, False
+        self.hurries_until = 0.0
+        """Until then nothing is gathered."""
         if hasattr(loop, "_ready") and hasattr(loop, "_scheduled"):
             # A second name of the loop's own epoll: its object is the selector's.
             self._poll = select.epoll.fromfd(os.dup(loop.media.fileno()))
@@ -63,22 +67,32 @@ class Relay:
     def _wait(self, until: float) -> bool:
         assert self._poll is not None
         poll, drain, state, clock = self._poll.poll, self._drain, self._state, time.monotonic
-        media = [(self._file, select.EPOLLIN)]
-        left = until - clock()
+        media, file = [(self._file, select.EPOLLIN)], self._file
+        now = clock()
         while True:
-            found = poll(left if left < 3600 else None, _LOOKED_AT)
+            if self._gathers and (rest := self._drained_at + GATHER_S - now) > 0 and now >= self.hurries_until:
+                self._poll.modify(file, 0)  # looked at afterwards: to be told of it and wait then is to be woken twice
+                try:
+                    if poll(min(rest, until - now), _LOOKED_AT):
+                        return True
+                finally:
+                    self._poll.modify(file, select.EPOLLIN)
+                if (now := clock()) >= until:
+                    return False
+            found = poll(min(max(until - now, 0.0), 3600.0), _LOOKED_AT)
             if found != media:
                 return bool(found)
-            before, now = self._drained_at, clock()
-            if now - before < GATHER_S and self._every_s < OFTEN_S:
-                time.sleep(before + GATHER_S - now)
             drain()
-            self._drained_at = now = clock()
-            self._every_s += (min(now - before, 4 * OFTEN_S) - self._every_s) / REMEMBERED
+            self._count(now := clock())
             if state._ready:
                 return False
             if (timers := state._scheduled) and (first := timers[0].when()) < until:
                 until = first
-            left = until - clock()
-            if left <= 0:
+            if now >= until:
                 return False
+
+    def _count(self, now: float) -> None:
+        """A batch was taken."""
+        self._every_s += (min(now - self._drained_at, 4 * ENDS_S) - self._every_s) / REMEMBERED
+        self._gathers = self._every_s < (ENDS_S if self._gathers else BEGINS_S)
+        self._drained_at = now

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from mediaserver.sfu.bandwidth.history import SLOTS, SendHistory
 from mediaserver.sfu.direct import runs
 from mediaserver.sfu.room import Room
+from mediaserver.sfu.twcc import TICKS_PER_S
 from mediaserver.shell import native_port
 from tests.mediaserver.sfu.test_relay import OTHER, Publisher, room, state
 
@@ -84,7 +85,7 @@ def test_a_burst_leaves_as_its_packets_do(seed: int, bursts: list[int], disturbe
             if what:
                 disturb(made, what, now)
         burst = [("d-send" if int.from_bytes(data[8:12]) == OTHER else "a-send", data, now) for data in packets]
-        direct.receive_burst(list(burst))
+        direct.receive_burst(list(burst), now)
         for packet in burst:
             reference.receive_rtp(*packet)
         ours, theirs = Left(direct), Left(reference)
@@ -100,7 +101,7 @@ def test_an_ordinary_burst_is_handed_out_at_once() -> None:
     bursts = whole = 0
     for _ in range(200):
         now += 0.03
-        made.receive_burst([("a-send", publisher.packet(now), now) for _ in range(4)])
+        made.receive_burst([("a-send", publisher.packet(now), now) for _ in range(4)], now)
         left = Left(made)
         bursts, whole = bursts + left.burst, whole + sum(len(packets) for packets in left.packets.values())
     assert bursts > 0.5 * whole
@@ -140,3 +141,13 @@ def test_a_run_is_remembered_as_its_packets_are(before: int, sizes: list[int], p
     first = whole.sent_run(array("I", sizes), sum(sizes), 2.5)
     assert [single.sent(size, 2.5) for size in sizes] == [(first + n) & 0xFFFF for n in range(len(sizes))]
     assert vars(whole) == vars(single)
+
+
+def test_a_publisher_is_told_when_its_packets_came_and_not_when_they_were_taken() -> None:
+    made, publisher, now = room(), Publisher(5), 5.0
+    came = [now - 0.015, now - 0.01, now - 0.001]
+    made.receive_burst([("a-send", publisher.packet(now), at) for at in came], now)
+    pending = made._ports["a-send"].twcc.pending
+    assert set(pending.values()) <= {int(at * TICKS_PER_S) for at in came} and pending
+    (meter,) = (one._bandwidth.receivers["b-recv"].meter for one in (made,))
+    assert isinstance(meter, SendHistory) and meter.last_sent_s in (None, now)

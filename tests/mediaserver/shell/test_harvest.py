@@ -49,7 +49,7 @@ class Ends:
     def made(self, *, stamped: bool = False) -> Harvest:
         if stamped:
             self.udp.setsockopt(socket.SOL_SOCKET, SO_TIMESTAMPNS, 1)
-        return harvest(self.udp, self.slots, stamped=stamped)
+        return harvest(self.udp, self.slots)
 
 
 @pytest.fixture(params=ENDS.values(), ids=ENDS)
@@ -118,7 +118,7 @@ def test_stamps_tell_how_long_each_has_waited(ends: Ends) -> None:
 def test_without_a_stamp_or_with_one_of_another_clock_it_came_just_now(
     ends: Ends, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    reads = harvest(ends.udp, ends.slots, stamped=True)
+    reads = harvest(ends.udp, ends.slots)
     ends.senders[0].send(b"z")
     assert len(reads.take()) == 1 and list(reads.ages_s()) == [0.0]
     ends.udp.setsockopt(socket.SOL_SOCKET, SO_TIMESTAMPNS, 1)

@@ -8,12 +8,11 @@ import socket
 import threading
 import time
 from collections.abc import Coroutine
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
-from mediaserver.shell import native_port, relay
+from mediaserver.shell import native_port
 from mediaserver.shell.media_loop import MediaLoop
 from tests.mediaserver.shell.endpoint import until
 from tests.mediaserver.shell.test_planes import Far, packet, report
@@ -55,54 +54,81 @@ def test_media_takes_no_turn_of_the_loop_and_a_wait_ends_by_the_clock() -> None:
     run(test())
 
 
-def test_where_batches_come_often_media_waits_for_more(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The wait for more is replaced by more, so that nothing here depends on how fast the machine is."""
+def gathering(far: Far, drained_at: float) -> Any:
+    found: Any = far.port._turnless
+    found._gathers, found._drained_at = True, drained_at
+    return found
+
+
+def test_where_batches_come_often_media_waits_for_more() -> None:
+    """The last batch was long ago on the clock that is given, or will be in a minute: nothing here is timed."""
 
     async def test() -> None:
         far = await begun()
-        port_relay: Any = far.port._turnless
-        waits: list[float] = []
 
         def send(*numbers: int) -> None:
             for number in numbers:
                 far.socket.send(far.tx.protect(bytes(packet(number))))
 
-        def more(seconds: float) -> None:
-            waits.append(seconds)
-            send(4, 5)
-
-        monkeypatch.setattr(relay, "time", SimpleNamespace(sleep=more, monotonic=time.monotonic))
-        for number, drained_at, every_s in ((1, 0.0, 0.0), (2, time.monotonic() + 60, relay.OFTEN_S)):
-            port_relay._drained_at, port_relay._every_s = drained_at, every_s
-            send(number)
-            assert port_relay.wait(0, 0.05) is False
-        assert (far.batches, waits) == (2, []), "neither after a rest, nor where few come"
-        port_relay._drained_at, port_relay._every_s = time.monotonic() + 60, 0.0
+        send(1)
+        assert gathering(far, time.monotonic() - 60).wait(0, 0.05) is False
+        assert far.batches == 1, "what comes after a rest is taken at once"
+        send(2)
+        waiting = gathering(far, time.monotonic() + 60)
+        assert waiting.wait(0, 0.02) is False
+        assert far.batches == 1, "the wait is over before more may be taken"
+        reads, writes = socket.socketpair()
+        with reads, writes:
+            loop().add_reader(reads, lambda: None)
+            writes.send(b"x")
+            assert waiting.wait(0, 60.0) is True, "another file is not kept waiting"
+            loop().remove_reader(reads)
+        assert far.batches == 1
         send(3)
-        assert port_relay.wait(0, 0.05) is False
-        assert [plain for _, plain, _ in far.came] == [bytes(packet(number)) for number in (1, 2, 3, 4, 5)]
-        assert far.batches == 3 and len(waits) == 1 and waits[0] > relay.GATHER_S
-        monkeypatch.undo()
+        assert gathering(far, time.monotonic()).wait(0, 0.2) is False
+        assert far.batches == 2 and len(far.came) == 3, "together"
+        send(4)
+        gathering(far, time.monotonic() + 60)
+        far.port.look_often(time.monotonic() + 60)
+        assert waiting.wait(0, 0.05) is False
+        assert far.batches == 3, "a link is in doubt"
         await far.close()
 
     run(test())
 
 
-def test_how_often_batches_come_is_an_average(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_loop_is_told_of_media_again_after_a_wait_for_more() -> None:
     async def test() -> None:
         far = await begun()
-        port_relay: Any = far.port._turnless
-        now = 100.0
-        waits: list[float] = []
-        monkeypatch.setattr(relay, "time", SimpleNamespace(sleep=waits.append, monotonic=lambda: now))
-        for number, gap_s in enumerate([0.0125] * 200 + [0.004] * 200 + [0.0125] * 200):
-            now += gap_s
-            far.socket.send(far.tx.protect(bytes(packet(number))))
-            assert port_relay.wait(0, 0.001) is False
-            if number in (199, 399, 599):
-                assert (port_relay._every_s < relay.OFTEN_S) is (number == 399)
-                assert bool(waits) is (number > 199)
-        monkeypatch.undo()
+        gathering(far, time.monotonic() + 60).wait(0, 0.01)
+        far.port._turnless.close()  # type: ignore[union-attr]
+        far.socket.send(far.tx.protect(bytes(packet(1))))
+        await until(lambda: len(far.came) == 1)
+        await far.close()
+
+    run(test())
+
+
+def test_it_begins_to_gather_where_batches_come_often_and_ends_where_they_do_not() -> None:
+    """Each row: so many batches, one every so many seconds, and whether it gathers after them."""
+
+    async def test() -> None:
+        far = await begun()
+        waiting: Any = far.port._turnless
+        for batches, every_s, gathers in (
+            (300, 0.020, False),
+            (300, 0.015, False),
+            (300, 0.0125, True),  # a microphone and a camera
+            (300, 0.0185, True),  # the same, gathered
+            (300, 0.0195, False),
+            (300, 0.0145, False),
+            (300, 0.004, True),
+            (3, 60.0, True),
+            (60, 60.0, False),
+        ):
+            for _ in range(batches):
+                waiting._count(waiting._drained_at + every_s)
+            assert waiting._gathers is gathers, (every_s, gathers)
         await far.close()
 
     run(test())
