@@ -441,6 +441,7 @@ typedef struct {
     PyObject *left, *rest, *wake; /* lists */
     PyObject *told, *reports;     /* lists: what the second socket brought */
     PyObject *lane;               /* of what was taken and waits in direct.c, borrowed from the table's entry */
+    double looked;                /* when the second socket was last read, 0 for not at all */
 } Pass;
 
 static int leave(Pass *p, int i, double now) {
@@ -557,7 +558,7 @@ static int begin_pass(Pass *p) {
 }
 
 static PyObject *end_pass(Pass *p, int good, int ready) {
-    PyObject *made = good ? Py_BuildValue("(illliOOOOO)", ready, p->received, p->sent, p->dropped, p->gso_errno, p->left, p->rest,
+    PyObject *made = good ? Py_BuildValue("(idllliOOOOO)", ready, p->looked, p->received, p->sent, p->dropped, p->gso_errno, p->left, p->rest,
                                           p->wake, p->told, p->reports)
                           : NULL;
     Py_XDECREF(p->left);
@@ -595,7 +596,7 @@ static enum Found wait_for(int poll, int fd, double until) {
 
 /* relay(poll, seconds, fd, gso, table, routes, second): takes what comes at the socket `fd`, as long as nothing else is ready at
  * the epoll `poll`, no time is over and every packet is an ordinary one; and, whenever that woke it, what lies at the socket
- * `second` (-1 for none), which wakes nobody, every FEEDBACK_S. Then (1 when something else may be ready, received, sent, dropped, errno that turned GSO
+ * `second` (-1 for none), which wakes nobody, every FEEDBACK_S. Then (1 when something else may be ready, when that socket was read, received, sent, dropped, errno that turned GSO
  * off or 0, datagrams for Python as `receive` gives them, packets without a route, what is to be called, what receivers are to be told first, and
  * reports that could wait so far). */
 static PyObject *relay(PyObject *self, PyObject *args) {
@@ -619,7 +620,7 @@ static PyObject *relay(PyObject *self, PyObject *args) {
         busy = 0;
         if (found != MEDIA) break;
         good = take_some(&p, make_plain(count, p.table));
-        if (good && second >= 0 && seconds_now() - looked >= FEEDBACK_S) good = take_feedback(&p, second), looked = seconds_now();
+        if (good && second >= 0 && seconds_now() - looked >= FEEDBACK_S) good = take_feedback(&p, second), p.looked = looked = seconds_now();
     }
     return end_pass(&p, good, found == ELSE);
 }

@@ -37,9 +37,7 @@ class Plane:
         elif not (intake.remembers and self._take_known(port, packet, size_bytes, now, came_at)):
             self._take_any(port, packet, size_bytes, now, came_at)
 
-    def _take_known(
-        self, port: Port, packet: bytes | bytearray, size_bytes: int, now: float, came_at: float
-    ) -> bool:
+    def _take_known(self, port: Port, packet: bytes | bytearray, size_bytes: int, now: float, came_at: float) -> bool:
         """Take a packet that looks as others of its stream did (shape.py), as `_take_any` would; False when it does
         not, and then nothing has changed. Flat on purpose: nearly every packet comes this way."""
         if size_bytes < BEGINNING.size:
@@ -76,9 +74,7 @@ class Plane:
         self._hand_on(producer, uplink, stored, level, packet, now, jumps)
         return True
 
-    def _take_any(
-        self, port: Port, packet: bytes | bytearray, size_bytes: int, now: float, came_at: float
-    ) -> None:
+    def _take_any(self, port: Port, packet: bytes | bytearray, size_bytes: int, now: float, came_at: float) -> None:
         found = intake.read(packet, port.twcc_id)
         if found is None:
             port.drop("malformed")

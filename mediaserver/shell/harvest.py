@@ -78,8 +78,7 @@ class AllAtOnce:
         self._family, name_bytes = udp.family, _NAME_BYTES[udp.family]
         self._slots = slots  # the kernel writes there, as long as there is this
         self._kept = names, vectors, stamps, heads = [
-            bytearray(len(slots) * size)
-            for size in (name_bytes, VECTOR_WORDS * 8, _STAMP_WORDS * 8, HEAD_WORDS * 8)
+            bytearray(len(slots) * size) for size in (name_bytes, VECTOR_WORDS * 8, _STAMP_WORDS * 8, HEAD_WORDS * 8)
         ]
         each = memoryview(names)
         self._names = [each[at : at + name_bytes] for at in range(0, len(names), name_bytes)]

@@ -317,7 +317,8 @@ class LiveRoom:
         reports, self._reports = self._reports, []
         for transport_id, data, now in reports:
             self._room.receive_rtcp(transport_id, data, now)
-        self._often = self._room.in_doubt
+        if reports or self._often:
+            self._often = self._room.in_doubt
         if self._often:
             self._hub.port.look_often(time.monotonic())
 

@@ -7,6 +7,7 @@ TCP, and whatever is not media, goes through the Python plane that this class ex
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Callable
 from typing import Any, Final, Literal
 
@@ -21,7 +22,7 @@ from mediaserver.sfu.lane import Lane
 from mediaserver.sfu.outbox import Outgoing
 from mediaserver.shell import srtp as door
 from mediaserver.shell.media_loop import MediaLoop
-from mediaserver.shell.media_port import Host, MediaPort, Path, UdpPath
+from mediaserver.shell.media_port import FEEDBACK_S, Host, MediaPort, Path, UdpPath
 from mediaserver.shell.srtp import Srtp
 
 log = structlog.get_logger(__name__)
@@ -48,6 +49,8 @@ class NativePort(MediaPort):
         self._table: dict[bytes, tuple[int, Any, Path, Lane | None]] = {}
         self._addresses: dict[Path, bytes] = {}
         self._native_routes: dict[str, tuple[Any, bytes]] = {}
+        self._brought_at = 0.0
+        """When media last brought the feedback that had come."""
 
     async def open(self, bind: str, port: int) -> None:
         """As the base class says."""
@@ -99,13 +102,14 @@ class NativePort(MediaPort):
         assert self._udp is not None
         second = -1 if self._feedback is None else self._feedback.fileno()
         try:
-            ready, *passed = self._native.relay(
+            ready, looked_at, *passed = self._native.relay(
                 poll, seconds, self._udp.fileno(), self._gso, self._table, self._native_routes, second
             )
         except Exception:  # a fault of ours must not end the event loop
             log.exception("relay")
             self._no_relay()
             return True
+        self._brought_at = looked_at or self._brought_at
         left = self._account(passed)
         if any(left):
             asyncio.get_running_loop().call_soon(self._go_on, left)
@@ -138,8 +142,13 @@ class NativePort(MediaPort):
 
     def _read(self) -> None:
         assert self._udp is not None
-        _, *passed = self._native.pass_on(self._udp.fileno(), self._gso, self._table, self._native_routes)
+        _, _, *passed = self._native.pass_on(self._udp.fileno(), self._gso, self._table, self._native_routes)
         self._take_over(self._account(passed))
+
+    def take_feedback(self) -> None:
+        """As the base class says, unless media has just brought it."""
+        if time.monotonic() - self._brought_at > FEEDBACK_S:
+            super().take_feedback()
 
     def _read_feedback(self) -> None:
         assert self._feedback is not None

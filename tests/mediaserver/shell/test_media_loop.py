@@ -7,6 +7,7 @@ import asyncio
 import itertools
 import socket
 import threading
+import time
 from collections.abc import Coroutine
 from typing import Any
 
@@ -18,6 +19,7 @@ from mediaserver.rtp import packet as rtp
 from mediaserver.sfu.room import Room
 from mediaserver.shell import native_port
 from mediaserver.shell.media_loop import MediaLoop
+from mediaserver.shell.media_port import FEEDBACK_S
 from tests.mediaserver.shell.endpoint import until
 from tests.mediaserver.shell.test_planes import Far
 from tests.sim.call import video_parameters, vp8_payload
@@ -147,9 +149,11 @@ def test_a_wait_that_ends_by_the_clock_says_that_no_file_is_ready() -> None:
         poll, (reads, writes) = loop.media.fileno(), socket.socketpair()
         with reads, writes:
             loop.add_reader(reads, lambda: None)
-            assert loop.media.relay(poll, 0.002) is False
+            assert loop.media.relay(poll, FEEDBACK_S + 0.002) is False
             meeting.send(2)
             assert loop.media.relay(poll, 0.05) is False, "media alone"
+            port: Any = meeting.far.port
+            assert 0 < port._brought_at <= time.monotonic(), "and brought the feedback with it"
             writes.send(b"x")
             assert loop.media.relay(poll, 5) is True
             loop.remove_reader(reads)

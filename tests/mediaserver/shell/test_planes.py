@@ -19,7 +19,7 @@ from mediaserver.native.build import build
 from mediaserver.sfu import intake
 from mediaserver.sfu.bandwidth import meter
 from mediaserver.shell import native_port, srtp
-from mediaserver.shell.media_port import MAX_DATAGRAM_BYTES, OFTEN_S, MediaPort, Path
+from mediaserver.shell.media_port import FEEDBACK_S, MAX_DATAGRAM_BYTES, OFTEN_S, MediaPort, Path
 from mediaserver.shell.native_port import open_port
 from mediaserver.shell.srtp import Plain, Srtp, open_srtp
 from tests.mediaserver.shell.endpoint import until
@@ -275,6 +275,19 @@ async def test_feedback_and_receiver_reports_wait_for_the_tick_and_wake_nobody(f
         far.socket.send(far.tx.protect_rtcp(bytes(data)))
     await until(lambda: len(far.came) == 2)
     assert far.came == [("owner", bytes(compound), True), ("owner", bytes(nack), True)], "these ask for something"
+
+
+async def test_feedback_is_not_read_at_the_tick_when_media_has_just_brought_it(compiled: object) -> None:
+    far = Far("native", "gcm")
+    await far.open()
+    far.port.assign(far.path, "owner", far.srtp)
+    port: Any = far.port
+    far.socket.send(far.tx.protect_rtcp(b"\x8f\xcd\x00\x05" + bytes(20)))
+    for brought_at, came in ((time.monotonic() + 60, 0), (time.monotonic() - FEEDBACK_S, 1)):
+        port._brought_at = brought_at
+        port.take_feedback()
+        assert len(far.came) == came
+    await far.close()
 
 
 async def test_media_brings_the_feedback_of_a_link_in_doubt(plane: str) -> None:
