@@ -334,7 +334,7 @@ class Downlink:
     def receiver_report(self, block: ReportBlock, now: float) -> None:
         """Loss and round trip as the receiver saw them (RFC 3550 section 6.4.1)."""
         self.fraction_lost = block.fraction_lost / 256
-        self.repair.link.reported(self.fraction_lost)
+        self.repair.link.reported(self.fraction_lost, now)
         uplink = self.span.uplink
         source = uplink.report
         if block.last_sr and source is not None:

@@ -9,6 +9,7 @@ grows, a queue is filling up, and every repeated byte would make it worse: then 
 
 from __future__ import annotations
 
+import math
 from collections import deque
 from typing import Final
 
@@ -40,6 +41,8 @@ REPORT_SMOOTHING: Final = 0.3
 LOOK_S: Final = 0.25
 QUIET_LOOK_S: Final = 1.0
 """A way that loses nothing is looked at as seldom as it gets reports."""
+LEFT_OUT_S: Final = 2.5
+"""So long a receiver may tell of what we left out: reports come once a second, and tell of the second before."""
 DOUBTED_LOOKS: Final = 2
 """Losses count after so many looks more: that long it may take until they turn out to be overflow."""
 
@@ -59,12 +62,13 @@ class Link:
         self.epoch = 0
         """How often it became generous."""
         self.lost = 0
-        """Packets of all streams that were asked for, each counted once."""
+        """Packets of all streams that were sent and asked for again, each counted once."""
         self.rtt_s: float | None = None
         self._rtt_min: float | None = None
         self._rtt_at = 0.0
         self._meter = LossMeter()
         self._reported = 0.0
+        self._left_out, self._left_out_at = 0, -math.inf
         self._seen: deque[tuple[int, int]] = deque()  # totals not believed yet: the estimate falls after the losses
         self._before = (0, 0)
         self._believed = (0, 0)
@@ -93,9 +97,24 @@ class Link:
             self._rtt_min = min(rtt_s, self._rtt_min + RTT_FORGOTTEN_PER_S * (now - self._rtt_at))
         self._rtt_at = now
 
-    def reported(self, fraction: float) -> None:
+    def left_out(self, packets: int, now: float) -> None:
+        """So many were never sent, as they would have had to wait too long: the receiver misses them, but it is not its
+        link that has lost them."""
+        self._left_out += packets
+        self._left_out_at = now
+
+    def asked_for(self, now: float) -> None:
+        """A packet that the receiver had not asked for before."""
+        if now - self._left_out_at > LEFT_OUT_S:
+            self._left_out = 0
+        if self._left_out:
+            self._left_out -= 1
+        else:
+            self.lost += 1
+
+    def reported(self, fraction: float, now: float) -> None:
         """A receiver report's fraction lost: what its repair left over, so the least that it can be."""
-        if not self.limited:
+        if not self.limited and now - self._left_out_at > LEFT_OUT_S:
             self._reported += (fraction - self._reported) * REPORT_SMOOTHING
 
     def look(self, sent: int, now: float) -> None:
@@ -153,7 +172,7 @@ class Repair:
         """How many copies to send of a packet that was asked for."""
         entry = self._resent.get(number)
         if entry is None:
-            self.link.lost += 1
+            self.link.asked_for(now)
             count = 0
         else:
             last, count = entry

@@ -71,7 +71,7 @@ def test_what_overflows_a_narrow_link_says_nothing_of_what_it_loses_at_any_rate(
         link.lost += 80 if step < 9 else 2
         link.look(1000 + step * 100, 4.0 + step * 0.25)
         if link.limited:
-            link.reported(0.8)
+            link.reported(0.8, step)
         assert link.loss == pytest.approx(0.02, abs=0.01)
 
 
@@ -185,3 +185,27 @@ def test_a_receiver_is_told_more_delay_at_once_and_less_after_a_while() -> None:
 def test_nobody_waits_longer_than_the_limit() -> None:
     patience = Patience()
     assert patience.due(0.0, up_loss=0.3, up_rtt_s=0.5, down_loss=0.3, down_rtt_s=0.5) == MAX_DELAY_MS
+
+
+def test_what_we_left_out_is_no_loss_of_the_link() -> None:
+    link, now = Link(), 10.0
+    stream = Repair(link)
+    link.left_out(3, now)
+    for number in range(5):
+        stream.answer(number, now + 0.1)
+    assert link.lost == 2, "two more than we left out"
+    link.reported(0.5, now + repair.LEFT_OUT_S)
+    assert link.loss == 0.0
+    link.reported(0.5, now + repair.LEFT_OUT_S + 0.1)
+    assert link.loss == pytest.approx(0.5 * repair.REPORT_SMOOTHING)
+
+
+def test_what_was_left_out_long_ago_excuses_nothing() -> None:
+    link, now = Link(), 10.0
+    stream = Repair(link)
+    link.left_out(3, now)
+    stream.answer(1, now + repair.LEFT_OUT_S + 0.1)
+    link.left_out(1, now + 5.0)
+    stream.answer(2, now + 5.1)
+    stream.answer(3, now + 5.2)
+    assert link.lost == 2

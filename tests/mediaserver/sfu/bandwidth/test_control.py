@@ -14,7 +14,7 @@ from mediaserver.sfu.bandwidth.receiver import REST_S, Receiver
 from mediaserver.sfu.bandwidth.sender import FEEDBACK_LOST_S
 from mediaserver.sfu.bandwidth.view import Tile, View
 from mediaserver.sfu.room import CALM_TICK_S, TICK_S, Room
-from tests.mediaserver.sfu.test_relay import begun, ordinary
+from tests.mediaserver.sfu.test_relay import Publisher, begun, ordinary, room
 
 
 @dataclass
@@ -155,3 +155,15 @@ def camera(room: Room) -> str:
 def remb(bps: int) -> bytes:
     mantissa = (bps >> 2 | 2 << 18).to_bytes(3)
     return b"\x8f\xce\x00\x05" + bytes(7) + b"\x01REMB\x01" + mantissa + bytes(4)
+
+
+def test_what_the_pacer_gives_up_is_not_held_against_the_link() -> None:
+    made, publisher, now = room(), Publisher(7), 5.0
+    receiver = made._bandwidth.receivers["b-recv"]
+    receiver.pacer.set_rate(50_000)
+    while not receiver.pacer.dropped:
+        now += 0.01
+        for _ in range(10):
+            made.receive_rtp("a-send", publisher.packet(now), now)
+        made.drain()
+    assert receiver.port.link._left_out == receiver.pacer.dropped
