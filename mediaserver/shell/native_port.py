@@ -7,6 +7,7 @@ TCP, and whatever is not media, goes through the Python plane that this class ex
 from __future__ import annotations
 
 import asyncio
+import socket
 import time
 from collections.abc import Callable
 from typing import Any, Final, Literal
@@ -52,10 +53,8 @@ class NativePort(MediaPort):
         self._brought_at = 0.0
         """When media last brought the feedback that had come."""
 
-    async def open(self, bind: str, port: int) -> None:
-        """As the base class says."""
-        await super().open(bind, port)
-        loop = asyncio.get_running_loop()
+    def _begin(self, loop: asyncio.AbstractEventLoop, udp: socket.socket) -> None:
+        """As the base class says; the compiled plane reads by itself."""
         if isinstance(loop, MediaLoop):
             loop.media.relay = self._relay
 
