@@ -100,8 +100,9 @@ class Link:
     def left_out(self, packets: int, now: float) -> None:
         """So many were never sent, as they would have had to wait too long: the receiver misses them, but it is not its
         link that has lost them."""
-        self._left_out += packets
-        self._left_out_at = now
+        if packets:
+            self._left_out += packets
+            self._left_out_at = now
 
     def asked_for(self, now: float) -> None:
         """A packet that the receiver had not asked for before."""

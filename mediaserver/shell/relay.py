@@ -70,7 +70,7 @@ class Relay:
         poll, drain, state, clock = self._poll.poll, self._drain, self._state, time.monotonic
         media, file = [(self._file, select.EPOLLIN)], self._file
         now = clock()
-        while True:
+        while now < until:  # a poll for less than nothing would have no end
             if self._gathers and (rest := self._drained_at + GATHER_S - now) > 0 and now >= self.hurries_until:
                 self._poll.modify(file, 0)  # looked at afterwards: to be told of it and wait then is to be woken twice
                 try:
@@ -78,9 +78,9 @@ class Relay:
                         return True
                 finally:
                     self._poll.modify(file, select.EPOLLIN)
-                if (now := clock()) >= until:
-                    return False
-            found = poll(min(max(until - now, 0.0), 3600.0), _LOOKED_AT)
+                now = clock()
+                continue
+            found = poll(min(until - now, 3600.0), _LOOKED_AT)
             if found != media:
                 return bool(found)
             drain()
@@ -89,8 +89,7 @@ class Relay:
                 return False
             if (timers := state._scheduled) and (first := timers[0].when()) < until:
                 until = first
-            if now >= until:
-                return False
+        return False
 
     def _count(self, now: float) -> None:
         """A batch was taken."""

@@ -239,9 +239,7 @@ def _stop_overflow(receiver: Receiver, downlink: Downlink, now: float) -> None:
     if uplink is not None and uplink.bitrate_bps(now)[0] > HEAVY * receiver.sender.estimate_bps(now):
         downlink.hold_back()
     ssrc = downlink.ssrc.to_bytes(4)
-    before = receiver.pacer.dropped
-    receiver.pacer.drop_if(lambda item: item[1][8:12] == ssrc)
-    receiver.left_out(before, now)
+    receiver.port.link.left_out(receiver.pacer.drop_if(lambda item: item[1][8:12] == ssrc), now)
 
 
 def _highest_needed(producer: Producer, recording_height: int | None) -> int:

@@ -78,14 +78,16 @@ class Pacer(Generic[T]):
         self._full_until = full if full < most else most
         return True
 
-    def queue(self, packet: T, size: int, kind: Kind) -> None:
-        """Keep a packet until its turn."""
+    def queue(self, packet: T, size: int, kind: Kind) -> int:
+        """Keep a packet until its turn; how many had to be given up for it."""
+        before = self.dropped
         self._queues[kind].append((packet, size))
         self._bytes += size
         self._count += 1
         self.waited += 1
         while self._count > MAX_QUEUED or self._bytes * self._byte_s > MAX_WAIT_S:
             self._drop()
+        return self.dropped - before
 
     def _drop(self) -> None:
         for queue in reversed(self._queues):
@@ -114,8 +116,9 @@ class Pacer(Generic[T]):
         """When the next packet may leave; None when none waits."""
         return self._full_until - BURST_S if self._count else None
 
-    def drop_if(self, unwanted: Callable[[T], bool]) -> None:
-        """Forget what waits and is not wanted any more."""
+    def drop_if(self, unwanted: Callable[[T], bool]) -> int:
+        """Forget what waits and is not wanted any more; how many those were."""
+        before = self.dropped
         for queue in self._queues:
             for _ in range(len(queue)):
                 packet, size = self._take(queue)
@@ -125,6 +128,7 @@ class Pacer(Generic[T]):
                     queue.append((packet, size))
                     self._bytes += size
                     self._count += 1
+        return self.dropped - before
 
     def clear(self) -> None:
         """Forget what waits: the receiver is gone or starts anew."""

@@ -126,11 +126,6 @@ class Receiver:
         self.rests_until = 0.0
         self._awake[self.port.transport_id] = self
 
-    def left_out(self, before: int, now: float) -> None:
-        """The pacer may have given up some; it had given up `before` in all."""
-        if packets := self.pacer.dropped - before:
-            self.port.link.left_out(packets, now)
-
     def decide(self, item: Outgoing, now: float) -> bool:
         """A packet that cannot just pass: True when it leaves now, with its number; else it waits, or is left out."""
         packet = item[1]
@@ -138,9 +133,7 @@ class Receiver:
         if self.limited and kind is Kind.REPAIR and not self._may_repair(size, now):
             return False
         if not (self.pacer.passes(size, Kind.VIDEO, now) or self.pacer.passes(size, kind, now)):
-            before = self.pacer.dropped
-            self.pacer.queue(item, size, kind)
-            self.left_out(before, now)
+            self.port.link.left_out(self.pacer.queue(item, size, kind), now)
             self.stir()
             return False
         self.number(packet, now)

@@ -149,5 +149,5 @@ def test_a_publisher_is_told_when_its_packets_came_and_not_when_they_were_taken(
     made.receive_burst([("a-send", publisher.packet(now), at) for at in came], now)
     pending = made._ports["a-send"].twcc.pending
     assert set(pending.values()) <= {int(at * TICKS_PER_S) for at in came} and pending
-    (meter,) = (one._bandwidth.receivers["b-recv"].meter for one in (made,))
+    meter = made._bandwidth.receivers["b-recv"].meter
     assert isinstance(meter, SendHistory) and meter.last_sent_s in (None, now)

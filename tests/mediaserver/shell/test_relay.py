@@ -77,6 +77,7 @@ def test_where_batches_come_often_media_waits_for_more() -> None:
         waiting = gathering(far, time.monotonic() + 60)
         assert waiting.wait(0, 0.02) is False
         assert far.batches == 1, "the wait is over before more may be taken"
+        assert waiting.wait(0, -0.05) is False, "it was over before it began"
         reads, writes = socket.socketpair()
         with reads, writes:
             loop().add_reader(reads, lambda: None)
