@@ -61,13 +61,13 @@ lint: $(TEST_STAMP) ## Style, types, layers, sizes
 	$(VENV)/bin/mypy
 	$(VENV)/bin/lint-imports
 
-# A test that fails is held once more, because the machine itself may have disturbed it; the log names it (R), and it is
-# to be mended. Twice is a fault.
+# A test that fails is held once more, because the machine itself may have disturbed it; the log shows how it failed, and
+# it is to be mended. Twice is a fault.
 unit: $(TEST_STAMP) ## All Python tests: real calls one after another, with the machine to themselves, then the others side by side
-	$(VENV)/bin/python -m pytest -m alone --reruns 1 -rR --durations=15
+	$(VENV)/bin/python -m pytest -m alone --reruns 1 --rerun-show-tracebacks --durations=15
 	@$(VENV)/bin/python -m tests.prepare || true # what cannot be built is said by the test that needs it
-	$(VENV)/bin/python -m pytest -m "not alone" -n 3 --dist loadfile --reruns 1 -rR --durations=25
-	VIDEOHOME_TEST_DATABASE=postgresql $(VENV)/bin/python -m pytest -q -n 3 --dist loadfile --reruns 1 -rR $(ON_POSTGRESQL)
+	$(VENV)/bin/python -m pytest -m "not alone" -n 3 --dist loadfile --reruns 1 --rerun-show-tracebacks --durations=25
+	VIDEOHOME_TEST_DATABASE=postgresql $(VENV)/bin/python -m pytest -q -n 3 --dist loadfile --reruns 1 --rerun-show-tracebacks $(ON_POSTGRESQL)
 
 fuzz: $(TEST_STAMP) ## Broken input for a minute at every door (SECONDS=600 for longer, or INPUTS=10000000 in all)
 	$(VENV)/bin/python -m tests.fuzz --processes $(PROCESSES) $(if $(INPUTS),--inputs $(INPUTS),--seconds $(SECONDS))
