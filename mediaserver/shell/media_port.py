@@ -211,11 +211,13 @@ class MediaPort:
             target = Target(*path) if isinstance(path, tuple) and self._volley is not None else None
             self._routes[name] = path, srtp, target
 
-    def _drain(self) -> None:
-        self._read()
+    def _drain(self) -> int:
+        """Take what is there and send what comes of it; how many datagrams there were."""
+        count = self._read()
         if self._often_until:
             self._look_again()
         self._host.batch_end()
+        return count
 
     def look_often(self, now: float) -> None:
         """A link is in doubt: for OFTEN_S media brings the feedback that has come meanwhile, every FEEDBACK_S, and is
@@ -245,9 +247,9 @@ class MediaPort:
             if self._bring_in(self._feedback_harvest) < MAX_BATCH:
                 return
 
-    def _read(self) -> None:
+    def _read(self) -> int:
         assert self._harvest is not None
-        self._bring_in(self._harvest)
+        return self._bring_in(self._harvest)
 
     def _bring_in(self, waiting: Harvest) -> int:
         """Read what is there into the slots, then handle it; how many there were. Each counts from when the kernel took

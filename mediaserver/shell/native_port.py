@@ -139,10 +139,11 @@ class NativePort(MediaPort):
             flush()
         self._hand_on(left)
 
-    def _read(self) -> None:
+    def _read(self) -> int:
         assert self._udp is not None
         _, _, *passed = self._native.pass_on(self._udp.fileno(), self._gso, self._table, self._native_routes)
         self._take_over(self._account(passed))
+        return int(passed[0])
 
     def take_feedback(self) -> None:
         """As the base class says, unless media has just brought it."""

@@ -20,23 +20,23 @@ from mediaserver.shell.media_loop import MediaLoop
 
 log = structlog.get_logger(__name__)
 
-GATHER_S = 0.016
+GATHER_S = 0.025
 """While it gathers, media that comes sooner than this after a batch waits until that is over, and is taken together: a
 wake-up finds the caches empty, and for each packet costs more than the packet. What comes after a rest is taken at
 once."""
-BEGINS_S, ENDS_S = 0.014, 0.019
-"""It gathers once batches have come more often than every BEGINS_S on the average, until they come more rarely than
-every ENDS_S: where few come there is nothing to gather, a microphone alone brings one every 20 ms."""
+BEGINS_S, ENDS_S = 0.014, 0.016
+"""It gathers once batches have come more often than every BEGINS_S on the average, until packets come more rarely than
+every ENDS_S: where few come there is nothing to gather, a microphone alone sends one every 20 ms."""
 REMEMBERED = 64
-"""Batches that the average is of, or so."""
+"""Batches that the averages are of, or so."""
 _LOOKED_AT = 8
 """Files that a wait may tell of; one that is not the media port's is enough."""
 
 
 class Relay:
-    """Of one media port. `drain` takes what is at its file and never waits."""
+    """Of one media port. `drain` takes what is at its file, says how many packets that were, and never waits."""
 
-    def __init__(self, loop: MediaLoop, file: int, drain: Callable[[], None]) -> None:
+    def __init__(self, loop: MediaLoop, file: int, drain: Callable[[], int]) -> None:
         self._loop, self._file, self._drain = loop, file, drain
         self._state: Any = loop
         self._poll: select.epoll | None = None
@@ -83,16 +83,19 @@ class Relay:
             found = poll(min(until - now, 3600.0), _LOOKED_AT)
             if found != media:
                 return bool(found)
-            drain()
-            self._count(now := clock())
+            packets = drain()
+            self._count(packets, now := clock())
             if state._ready:
                 return False
             if (timers := state._scheduled) and (first := timers[0].when()) < until:
                 until = first
         return False
 
-    def _count(self, now: float) -> None:
-        """A batch was taken."""
-        self._every_s += (min(now - self._drained_at, 4 * ENDS_S) - self._every_s) / REMEMBERED
+    def _count(self, packets: int, now: float) -> None:
+        """A batch of so many was taken."""
+        every_s = min(now - self._drained_at, 4 * ENDS_S)
+        if self._gathers and packets:
+            every_s /= packets
+        self._every_s += (every_s - self._every_s) / REMEMBERED
         self._gathers = self._every_s < (ENDS_S if self._gathers else BEGINS_S)
         self._drained_at = now

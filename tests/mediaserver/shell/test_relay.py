@@ -111,25 +111,30 @@ def test_the_loop_is_told_of_media_again_after_a_wait_for_more() -> None:
 
 
 def test_it_begins_to_gather_where_batches_come_often_and_ends_where_they_do_not() -> None:
-    """Each row: so many batches, one every so many seconds, and whether it gathers after them."""
+    """Each row: so many batches of so many packets, one every so many seconds, and whether it gathers after them."""
 
     async def test() -> None:
         far = await begun()
         waiting: Any = far.port._turnless
-        for batches, every_s, gathers in (
-            (300, 0.020, False),
-            (300, 0.015, False),
-            (300, 0.0125, True),  # a microphone and a camera
-            (300, 0.0185, True),  # the same, gathered
-            (300, 0.0195, False),
-            (300, 0.0145, False),
-            (300, 0.004, True),
-            (3, 60.0, True),
-            (60, 60.0, False),
+        for batches, packets, every_s, gathers in (
+            (300, 1, 0.020, False),
+            (300, 5, 0.0145, False),
+            (300, 1, 0.0125, True),  # a microphone and a camera
+            (300, 3, 0.025, True),  # the same, gathered
+            (300, 2, 0.0315, True),
+            (300, 2, 0.0325, False),  # packets come every 16 ms, and more rarely
+            (300, 1, 0.0145, False),
+            (300, 1, 0.010, True),  # two microphones
+            (300, 2, 0.025, True),
+            (300, 0, 0.012, True),  # nothing was there after all
+            (300, 1, 0.025, False),  # one of them alone
+            (300, 1, 0.004, True),
+            (3, 1, 60.0, True),
+            (60, 1, 60.0, False),
         ):
             for _ in range(batches):
-                waiting._count(waiting._drained_at + every_s)
-            assert waiting._gathers is gathers, (every_s, gathers)
+                waiting._count(packets, waiting._drained_at + every_s)
+            assert waiting._gathers is gathers, (packets, every_s, gathers)
         await far.close()
 
     run(test())
