@@ -154,8 +154,12 @@ async def test_a_store_that_is_away_during_the_call_costs_nothing_and_the_pages_
         await officer.post(f"/api/sessions/{session_id}/recording", {"step": "start"})
         await house.kill("storage.embedded")
         await talk(page, TALK_S, streams)
-        told = await house.wait(officer, session_id, lambda d: d["recording"]["warning"] == "store_away", 20)
-        assert told["recording"]["state"] == "on" and told["recording"]["waiting_uploads"] > 0
+
+        def away(details: dict[str, Any]) -> bool:  # it may be known before the first upload has to wait
+            told = details["recording"]
+            return told["warning"] == "store_away" and told["waiting_uploads"] > 0
+
+        assert (await house.wait(officer, session_id, away, 20))["recording"]["state"] == "on"
         await officer.post(f"/api/sessions/{session_id}/end")
         await house.start_store()
         sealed = await house.wait(officer, session_id, lambda d: d["recording"]["state"] == "sealed", 40)
