@@ -172,7 +172,7 @@ class MediaPort:
         if self._feedback is not None:
             self._feedback_harvest = harvest(self._feedback, self._slots)
         if isinstance(loop, MediaLoop):
-            self._turnless = Relay(loop, udp.fileno(), self._drain)
+            self._turnless = Relay(loop, udp.fileno(), self._drain, MAX_BATCH)
 
     async def close(self) -> None:
         """Stop listening and end all connections."""

@@ -34,13 +34,13 @@ _LOOKED_AT = 8
 
 
 class Relay:
-    """Of one media port. `drain` takes what is at its file, says how many packets that were, and never waits."""
+    """Of one media port. `drain` takes what is at its file, at most `most` packets, says how many, and never waits."""
 
-    def __init__(self, loop: MediaLoop, file: int, drain: Callable[[], int]) -> None:
-        self._loop, self._file, self._drain = loop, file, drain
+    def __init__(self, loop: MediaLoop, file: int, drain: Callable[[], int], most: int) -> None:
+        self._loop, self._file, self._drain, self._most = loop, file, drain, most
         self._state: Any = loop
         self._poll: select.epoll | None = None
-        self._drained_at = 0.0
+        self._drained_at = self._rests_until = 0.0
         self._every_s, self._gathers = ENDS_S, False
         self.hurries_until = 0.0
         """Until then nothing is gathered."""
@@ -71,7 +71,7 @@ class Relay:
         media, file = [(self._file, select.EPOLLIN)], self._file
         now = clock()
         while now < until:  # a poll for less than nothing would have no end
-            if self._gathers and (rest := self._drained_at + GATHER_S - now) > 0 and now >= self.hurries_until:
+            if self._gathers and (rest := self._rests_until - now) > 0 and now >= self.hurries_until:
                 self._poll.modify(file, 0)  # looked at afterwards: to be told of it and wait then is to be woken twice
                 try:
                     if poll(min(rest, until - now), _LOOKED_AT):
@@ -99,3 +99,4 @@ class Relay:
         self._every_s += (every_s - self._every_s) / REMEMBERED
         self._gathers = self._every_s < (ENDS_S if self._gathers else BEGINS_S)
         self._drained_at = now
+        self._rests_until = now + GATHER_S if packets < self._most else now  # more waits already

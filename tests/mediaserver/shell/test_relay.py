@@ -14,6 +14,8 @@ import pytest
 
 from mediaserver.shell import native_port
 from mediaserver.shell.media_loop import MediaLoop
+from mediaserver.shell.media_port import MAX_BATCH
+from mediaserver.shell.relay import GATHER_S
 from tests.mediaserver.shell.endpoint import until
 from tests.mediaserver.shell.test_planes import Far, packet, report
 
@@ -56,7 +58,7 @@ def test_media_takes_no_turn_of_the_loop_and_a_wait_ends_by_the_clock() -> None:
 
 def gathering(far: Far, drained_at: float) -> Any:
     found: Any = far.port._turnless
-    found._gathers, found._drained_at = True, drained_at
+    found._gathers, found._rests_until = True, drained_at + GATHER_S
     return found
 
 
@@ -93,6 +95,23 @@ def test_where_batches_come_often_media_waits_for_more() -> None:
         far.port.look_often(time.monotonic() + 60)
         assert waiting.wait(0, 0.05) is False
         assert far.batches == 3, "a link is in doubt"
+        await far.close()
+
+    run(test())
+
+
+def test_nothing_waits_behind_a_full_batch() -> None:
+    """Else more could not come than a batch in each time of gathering."""
+
+    async def test() -> None:
+        far = await begun()
+        for number in range(2 * MAX_BATCH + 5):
+            far.socket.send(far.tx.protect(bytes(packet(number, 60))))
+        gathering(far, time.monotonic() - 60)
+        waiting: Any = far.port._turnless
+        assert waiting.wait(0, 0.02) is False
+        assert far.batches == 3 and len(far.came) == 2 * MAX_BATCH + 5
+        assert waiting._rests_until == waiting._drained_at + GATHER_S
         await far.close()
 
     run(test())
