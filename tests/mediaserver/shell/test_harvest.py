@@ -124,8 +124,7 @@ def test_stamps_tell_how_long_each_has_waited(ends: Ends) -> None:
         assert len(reads.take()) == count
         ages_s = reads.ages_s()
         assert len(ages_s) == count and sorted(ages_s, reverse=True) == list(ages_s)
-        # The stamps are of the wall clock, whose rate may be set meanwhile.
-        assert all(0.029 <= age_s <= time.monotonic() - began + 0.001 for age_s in ages_s)
+        assert all(0.03 <= age_s <= time.monotonic() - began for age_s in ages_s)
 
 
 def test_without_a_stamp_or_with_one_of_another_clock_it_came_just_now(
