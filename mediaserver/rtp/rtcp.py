@@ -16,7 +16,7 @@ from mediaserver.rtp.transport_feedback import TransportFeedback
 SR, RR, SDES, BYE, APP, RTPFB, PSFB, XR = 200, 201, 202, 203, 204, 205, 206, 207
 _NACK, _TWCC = 1, 15
 _PLI, _FIR, _AFB = 1, 4, 15
-_LONE_FEEDBACK, _LONE_FEEDBACK_BYTES = 0x80 | _TWCC, 20
+_LONE_FEEDBACK, _LONE_FEEDBACK_BYTES, _PADDED = 0x80 | _TWCC, 20, 0x20
 _MAX_COMPOUND = 64
 """Packets read from one compound; more is not a report, it is a flood."""
 
@@ -107,10 +107,13 @@ def can_wait(data: bytes | bytearray | memoryview) -> bool:
 def parse(data: bytes | bytearray | memoryview) -> tuple[list[Rtcp], bool]:
     """(packets understood, True when everything was well formed). Kinds we do not use are passed over."""
     size = len(data)
-    if size >= _LONE_FEEDBACK_BYTES and data[0] == _LONE_FEEDBACK and data[1] == RTPFB:
-        words = data[2] << 8 | data[3]
-        if 4 + words * 4 == size:  # and nothing else: most of what receivers send
-            feedback = transport_feedback.read(bytes(data[4:]))
+    if size >= _LONE_FEEDBACK_BYTES and data[0] & ~_PADDED == _LONE_FEEDBACK and data[1] == RTPFB:
+        padded = data[0] & _PADDED
+        padding = data[-1] if padded else 0
+        whole = 4 + (data[2] << 8 | data[3]) * 4 == size and padding <= size - _LONE_FEEDBACK_BYTES
+        if whole and (padding or not padded):
+            # And nothing else: most of what receivers send.
+            feedback = transport_feedback.read(bytes(data[4 : size - padding]))
             return ([], False) if feedback is None else ([feedback], True)
     found: list[Rtcp] = []
     at = 0

@@ -35,8 +35,22 @@ class TransportFeedback:
 
 
 _TWO_BITS, _ONE_BIT = (12, 10, 8, 6, 4, 2, 0), tuple(range(13, -1, -1))
-_SEVEN_CAME, _FOURTEEN_CAME, _ALL_CAME = 0xD555, 0xBFFF, [1] * 14
-"""The two vectors in which every packet came within a small delta: most of what a good link says."""
+_HEAD_BYTES = 16
+
+
+def _all_came(total: int) -> tuple[bytes, bytes, bytes]:
+    """The chunks that say so: one run, vectors of seven, vectors of fourteen."""
+    found = [(0x2000 | total).to_bytes(2)]
+    for most, bits, head in ((7, 2, 0xC000), (14, 1, 0x8000)):
+        chunks = b""
+        for left in range(total, 0, -most):
+            chunks += (head | sum(1 << 14 - bits - bits * index for index in range(min(left, most)))).to_bytes(2)
+        found.append(chunks)
+    return found[0], found[1], found[2]
+
+
+_ALL_CAME_IN = [_all_came(total) for total in range(64)]
+"""By how many packets: most of what a good link says, looked at without a step for each packet."""
 _Fields = tuple[int, int, int, int, tuple[int | None, ...]]
 
 
@@ -53,17 +67,33 @@ def _python(body: bytes) -> _Fields | None:
     sender, media, base, total, reference = struct.unpack_from("!IIHHI", body)
     if not 0 < total <= MAX_STATUSES:
         return None
-    symbols, at = _symbols(body, total)
-    if symbols is None:
-        return None
-    arrivals = _arrivals(body, at, symbols, (reference >> 8) * REFERENCE_TICKS)
-    return None if arrivals is None else (sender, media, base, reference & 0xFF, arrivals)
+    time = (reference >> 8) * REFERENCE_TICKS
+    came: tuple[int | None, ...] | None = None
+    if at := _behind_whole(body, total):  # nothing is missing, nothing was late: the deltas are bytes
+        if at + total <= len(body):
+            came = tuple(accumulate(body[at + 1 : at + total], initial=time + body[at]))
+    else:
+        symbols, at = _symbols(body, total)
+        came = None if symbols is None else _arrivals(body, at, symbols, time)
+    return None if came is None else (sender, media, base, reference & 0xFF, came)
+
+
+def _behind_whole(body: bytes, total: int) -> int:
+    """Where the deltas begin when the usual chunks say that all packets came within a small delta; else 0."""
+    if total >= len(_ALL_CAME_IN):
+        return 0
+    once, sevens, fourteens = _ALL_CAME_IN[total]
+    if body.startswith(once, _HEAD_BYTES):
+        return _HEAD_BYTES + 2
+    if body.startswith(sevens, _HEAD_BYTES):
+        return _HEAD_BYTES + len(sevens)
+    return _HEAD_BYTES + len(fourteens) if body.startswith(fourteens, _HEAD_BYTES) else 0
 
 
 def _symbols(body: bytes, total: int) -> tuple[list[int] | None, int]:
     """Status symbols and where the deltas begin."""
     symbols: list[int] = []
-    at, size = 16, len(body)
+    at, size = _HEAD_BYTES, len(body)
     while len(symbols) < total:
         if at + 2 > size:
             return None, at
@@ -72,17 +102,15 @@ def _symbols(body: bytes, total: int) -> tuple[list[int] | None, int]:
         if not chunk & 0x8000:
             symbols += [chunk >> 13] * min(chunk & 0x1FFF, total - len(symbols))
         elif chunk & 0x4000:
-            symbols += _ALL_CAME[:7] if chunk == _SEVEN_CAME else [chunk >> shift & 3 for shift in _TWO_BITS]
+            symbols += [chunk >> shift & 3 for shift in _TWO_BITS]
         else:
-            symbols += _ALL_CAME if chunk == _FOURTEEN_CAME else [chunk >> shift & 1 for shift in _ONE_BIT]
+            symbols += [chunk >> shift & 1 for shift in _ONE_BIT]
     del symbols[total:]
     return symbols, at
 
 
 def _arrivals(body: bytes, at: int, symbols: list[int], time: int) -> tuple[int | None, ...] | None:
-    size, total = len(body), len(symbols)
-    if symbols.count(1) == total:  # nothing is missing, nothing was late: the deltas are bytes
-        return None if at + total > size else tuple(accumulate(body[at + 1 : at + total], initial=time + body[at]))
+    size = len(body)
     found: list[int | None] = []
     for symbol in symbols:
         if symbol == 0:

@@ -17,12 +17,16 @@ from mediaserver.sfu.downlink import Downlink
 from mediaserver.sfu.fanout import forward
 from mediaserver.sfu.outbox import Outbox
 from mediaserver.sfu.span import shift
-from mediaserver.sfu.stored import NUMBERED_AT, TWCC_AT, Stored
+from mediaserver.sfu.stored import NUMBERED_AT, Stored
 
 Held = tuple[tuple[Downlink, ...], Stored]
 """A packet next in order that all of these are to get."""
 _NUMBERS = struct.Struct("!HII")
-_WIDE = struct.Struct("!H")
+_NUMBERED = struct.Struct("!HHIIIHH")
+"""The beginning of a packet that has a transport-wide number, up to that number: to write what does not change again
+costs less than to write in two places."""
+_UNCHANGED = struct.Struct("!H10xIH")
+"""Of that beginning."""
 
 
 class Run:
@@ -65,50 +69,78 @@ def runs(held: list[Held]) -> list[Run]:
 
 def hand_out(held: list[Held], receivers: dict[str, Receiver], outbox: Outbox, now: float) -> None:
     """Put what each receiver simply gets of `held` into the outbox's `direct`, and all else into its `packets`. What
-    lies in `packets` already came before, and everything stays behind it."""
+    lies in `packets` already came before, and everything stays behind it.
+
+    Of `direct` the sound comes after the pictures: they are of one size but for the last, and so they all leave as one
+    (UDP GSO), sound included. The order within a stream stays."""
+    sound: dict[str, list[bytearray]] = {}
     for run in runs(held):
         rest = run.downlinks
         if not outbox.packets:
-            rest = tuple([d for d in rest if not _passes(run, d, receivers, outbox.direct, now)])
+            rest = _give(run, receivers, outbox.direct if run.numbered else sound, now)
         if rest:
             for stored in run.packets:
                 forward(outbox.packets, rest, stored)
+    direct = outbox.direct
+    for transport_id, copies in sound.items():
+        if (before := direct.get(transport_id)) is None:
+            direct[transport_id] = copies
+        else:
+            before += copies
 
 
-def _passes(
-    run: Run, downlink: Downlink, receivers: dict[str, Receiver], direct: dict[str, list[bytearray]], now: float
-) -> bool:
-    """True when a receiver simply got the run; else nothing was changed."""
-    transport_id, packets = downlink.transport_id, run.packets
-    receiver = receivers.get(transport_id)
-    if receiver is None or receiver.limited or packets[0].extended <= downlink.highest or run.ends_layer:
-        return False
-    if run.spatial > downlink.spatial or run.temporal > downlink.temporal:
-        return False
-    meter = receiver.meter
-    if type(meter) is not Meter or meter.probing:
-        return False
-    if not receiver.pacer.passes_whole(run.size_bytes, run.sizes[-1], now):
-        return False
-    wide = -1
-    if run.numbered:
-        wide = meter.sent_run(run.sizes, run.size_bytes, now)
-        downlink.port.next_twcc += len(packets)
-    copies = direct.get(transport_id)
-    if copies is None:
-        copies = direct[transport_id] = []
-    span, ssrc = downlink.span, downlink.ssrc
-    offset, timestamp, shifted = span.offset, span.timestamp, span.shifted
-    for stored in packets:
-        copy = bytearray(stored.packet)
-        _NUMBERS.pack_into(copy, 2, stored.extended + offset & 0xFFFF, stored.timestamp + timestamp & 0xFFFFFFFF, ssrc)
-        if wide >= 0:
-            _WIDE.pack_into(copy, TWCC_AT, wide & 0xFFFF)
-            wide += 1
-        if shifted:
-            shift(copy, stored, span)
-        copies.append(copy)
-    downlink.highest, downlink.last = stored.extended, stored
-    downlink.packets += len(packets)
-    downlink.bytes += run.size_bytes
-    return True
+def _give(
+    run: Run, receivers: dict[str, Receiver], direct: dict[str, list[bytearray]], now: float
+) -> tuple[Downlink, ...]:
+    """Give the run to those who simply get it; the others, of whom nothing was changed. One flat loop: it runs for
+    every receiver of every batch."""
+    if run.ends_layer:
+        return run.downlinks
+    rest: list[Downlink] = []
+    packets, sizes, size_bytes, numbered = run.packets, run.sizes, run.size_bytes, run.numbered
+    first, newest, count, last_bytes = packets[0].extended, packets[-1], len(packets), sizes[-1]
+    spatial, temporal = run.spatial, run.temporal
+    times = array("d", (now,)) * count
+    number = (_NUMBERED if numbered else _NUMBERS).pack_into
+    known = [(one, one.packet, one.extended, one.timestamp, *_UNCHANGED.unpack_from(one.packet)) for one in packets]
+    for downlink in run.downlinks:
+        transport_id = downlink.transport_id
+        receiver = receivers.get(transport_id)
+        if (
+            receiver is None
+            or receiver.limited
+            or first <= downlink.highest
+            or spatial > downlink.spatial
+            or temporal > downlink.temporal
+            or type(meter := receiver.meter) is not Meter
+            or meter.probing
+            or not receiver.pacer.passes_whole(size_bytes, last_bytes, now)
+        ):
+            rest.append(downlink)
+            continue
+        if (copies := direct.get(transport_id)) is None:
+            copies = direct[transport_id] = []
+        span, ssrc = downlink.span, downlink.ssrc
+        offset, timestamp, shifted = span.offset, span.timestamp, span.shifted
+        if numbered:
+            wide = meter.sent_run(sizes, times, size_bytes)
+            downlink.port.next_twcc += count
+            for stored, packet, extended, its_time, head, block, slot in known:
+                copy = bytearray(packet)
+                sequence, rtp_time = extended + offset & 0xFFFF, its_time + timestamp & 0xFFFFFFFF
+                number(copy, 0, head, sequence, rtp_time, ssrc, block, slot, wide & 0xFFFF)
+                wide += 1
+                if shifted:
+                    shift(copy, stored, span)
+                copies.append(copy)
+        else:
+            for stored, packet, extended, its_time, _, _, _ in known:
+                copy = bytearray(packet)
+                number(copy, 2, extended + offset & 0xFFFF, its_time + timestamp & 0xFFFFFFFF, ssrc)
+                if shifted:
+                    shift(copy, stored, span)
+                copies.append(copy)
+        downlink.highest, downlink.last = newest.extended, newest
+        downlink.packets += count
+        downlink.bytes += size_bytes
+    return tuple(rest)

@@ -47,8 +47,8 @@ TICK_S = 0.01
 """How often due work is looked for while something is missing, waits, or is tried out."""
 CALM_TICK_S = 0.1
 """How often else: a wake-up costs more than most of what there is to do in it. Publishers get feedback as often."""
-REVIEW_S = 0.1
-"""How often layers, speakers and the recorded layer are looked at."""
+REVIEW_S, CALM_REVIEW_S = 0.1, 0.15
+"""How often layers and the recorded layer are looked at; in a calm room at every second tick."""
 SOURCES: dict[str, Kind] = {"mic": "audio", "cam": "video", "screen": "video", "screen_audio": "audio"}
 MAX_PRODUCERS = 4
 """Live producers of one peer: microphone, camera, screen and its sound."""
@@ -487,18 +487,23 @@ class Room:
                 restless = restless or port.link.generous
                 self._agenda.wait(port, now if port.link.generous else min(port.link.next_look_at, port.next_report_at))
             self._outbox.packets += [(port.transport_id, bytearray(data), True) for data in reports]
+        if self._speakers.review(now):
+            if self._speakers.speaker is not None:
+                self._bandwidth.spoke(self._speakers.speaker)
+            self._outbox.events.append(SpeakerChanged(self._speakers.speaker))
+            self._review_at = now
         if now >= self._review_at:
+            self._review_at = now + CALM_REVIEW_S
             self._review(now)
         self._released += self._bandwidth.tick(now)
-        restless = restless or self._bandwidth.restless or not self._content()
-        self._tick_at = now + (TICK_S if restless else CALM_TICK_S) if self._agenda else None
-
-    def _content(self) -> bool:
-        """No publisher has to be asked for anything."""
-        return all(uplink.content for producer in self._producers.values() for uplink in producer.uplinks)
+        self._tick_at = now + CALM_TICK_S if self._agenda else None
+        asks = not all(uplink.content for producer in self._producers.values() for uplink in producer.uplinks)
+        if restless or self._bandwidth.restless or asks:  # a publisher for something
+            self._hurry(now)
 
     def _hurry(self, now: float) -> None:
         """Something is to be done sooner than a calm room looks."""
+        self._review_at = min(self._review_at, now + REVIEW_S)
         if self._tick_at is not None:
             self._tick_at = min(self._tick_at, now + TICK_S)
 
@@ -522,7 +527,6 @@ class Room:
                 self._outbox.events.append(PlayoutDelay(port.peer_id, downlink.consumer_id, delay_ms))
 
     def _review(self, now: float) -> None:
-        self._review_at = now + REVIEW_S
         for port in self._ports.values():
             if port.producers:
                 for producer in port.producers.values():
@@ -531,10 +535,6 @@ class Room:
             self._layers.review(producer, now)
             self._tap.review(producer, now)
         self._bandwidth.review(self._tap.height if self._tap.on else None, now)
-        if self._speakers.review(now):
-            if self._speakers.speaker is not None:
-                self._bandwidth.spoke(self._speakers.speaker)
-            self._outbox.events.append(SpeakerChanged(self._speakers.speaker))
 
     def next_deadline(self) -> float | None:
         """When `handle_timer` has work next, in monotonic seconds; None when nothing is waiting."""

@@ -68,23 +68,22 @@ class SendHistory:
         self.last_sent_s = now
         return number & 0xFFFF
 
-    def sent_run(self, sizes: array[int], size_bytes: int, now: float) -> int:
-        """Packets of `sizes`, `size_bytes` together, leave one after the other at `now`, and belong to no probe: the
-        number of the first, not wrapped."""
+    def sent_run(self, sizes: array[int], times: array[float], size_bytes: int) -> int:
+        """Packets of `sizes`, `size_bytes` together, leave at `times`, and belong to no probe: the number of the first,
+        not wrapped."""
         first, count = self.next_number, len(sizes)
         slot = first & _MASK
         end = slot + count
-        if count == 1 or end > SLOTS or self._clusters or self.probing:
-            for size in sizes:
+        if end > SLOTS or self._clusters or self.probing:
+            for size, now in zip(sizes, times, strict=True):
                 self.sent(size, now)
             return first
         if self.unanswered_s is None:
-            self.unanswered_s = now
-        self._times[slot:end], self._sizes[slot:end] = array("d", (now,)) * count, sizes
-        self._states[slot:end] = _ALL_SENT[:count]
+            self.unanswered_s = times[0]
+        self._times[slot:end], self._sizes[slot:end], self._states[slot:end] = times, sizes, _ALL_SENT[:count]
         self.next_number = first + count
         self.sent_bytes += size_bytes
-        self.last_sent_s = now
+        self.last_sent_s = times[-1]
         return first
 
     def match(self, feedback: TransportFeedback) -> Outcome:

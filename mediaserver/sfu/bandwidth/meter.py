@@ -11,7 +11,7 @@ from collections.abc import Callable
 from typing import Any, Protocol
 
 from mediaserver.rtp.transport_feedback import TransportFeedback
-from mediaserver.sfu.bandwidth.delay import DelayDetector, Usage
+from mediaserver.sfu.bandwidth.delay import NORMAL, DelayDetector, Usage
 from mediaserver.sfu.bandwidth.history import SendHistory
 from mediaserver.sfu.bandwidth.rates import ArrivedRate
 
@@ -103,7 +103,7 @@ class Meter(SendHistory):
         self._count = feedback.count
         summary = self._sum_up(feedback, now)
         received, lost, size, number, sent, outage, usage, _, _, least_s = summary
-        even = usage is Usage.NORMAL and self.queue_ms <= QUEUE_MS
+        even = usage is NORMAL and self.queue_ms <= QUEUE_MS
         if not (self.calm and follows and even and received and not (lost or outage or self.awaited)):
             if sent is not None:
                 self._told_sent_s = sent

@@ -316,7 +316,7 @@ def test_vp9_layers_are_left_out_by_the_payload_descriptor() -> None:
 def test_h264_layers_change_at_a_key_frame(reports: bool) -> None:
     pair = Pair("video/H264", {"profile-level-id": "42e01f"}, rids=2)
     key = bytes([24, 0, 2, 0x67, 0x42, 0, 2, 0x68, 0x42])
-    change = 60 if reports else 80  # without reports the change waits for them a while
+    change = 60 if reports else 84  # without reports the change waits for them a while
     frames: list[tuple[int, int, bool]] = []
     for index in range(90):
         if reports and index % 30 == 3:

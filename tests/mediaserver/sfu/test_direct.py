@@ -53,16 +53,17 @@ def disturb(made: Room, what: str, now: float) -> None:
 
 
 class Left:
-    """What leaves a room: by transport and in its order, how much of it as a burst, and what is told."""
+    """What leaves a room: by transport and stream, in its order, how much of it as a burst, and what is told."""
 
     def __init__(self, made: Room) -> None:
         bursts, packets, self.events = made.drain()
         self.burst = sum(map(len, bursts.values()))
-        self.packets: dict[str, list[tuple[bytes, bool]]] = defaultdict(list)
+        self.packets: dict[tuple[str, bytes], list[bytes]] = defaultdict(list)
         for transport_id, copies in bursts.items():
-            self.packets[transport_id] += [(bytes(copy), False) for copy in copies]
+            for copy in copies:
+                self.packets[transport_id, bytes(copy[8:12])].append(bytes(copy))
         for transport_id, packet, is_rtcp in packets:
-            self.packets[transport_id].append((bytes(packet), is_rtcp))
+            self.packets[transport_id, b"" if is_rtcp else bytes(packet[8:12])].append(bytes(packet))
 
 
 def steps(seed: int, bursts: list[int], disturbed: dict[int, str]) -> Iterator[tuple[float, list[bytes], str]]:
@@ -138,7 +139,7 @@ def test_a_run_is_remembered_as_its_packets_are(before: int, sizes: list[int], p
     for history in (whole, single):
         history.next_number = before
         history.probing = 5 if probing else 0
-    first = whole.sent_run(array("I", sizes), sum(sizes), 2.5)
+    first = whole.sent_run(array("I", sizes), array("d", (2.5,)) * len(sizes), sum(sizes))
     assert [single.sent(size, 2.5) for size in sizes] == [(first + n) & 0xFFFF for n in range(len(sizes))]
     assert vars(whole) == vars(single)
 
