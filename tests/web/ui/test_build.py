@@ -5,7 +5,9 @@ from __future__ import annotations
 
 import gzip
 import json
+import re
 import shutil
+import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +26,19 @@ def test_no_node_on_the_path_is_needed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", "/nowhere")
     node, npm = node_programs()
     assert node.is_file() and npm.is_file()
+
+
+@pytest.mark.parametrize(
+    "words", [("--test", "src/**/*.test.ts"), ("node_modules/typescript/bin/tsc", "--noEmit")], ids=["units", "types"]
+)
+@pytest.mark.usefixtures("built_pages")
+def test_the_pages_own_checks_hold(words: tuple[str, ...]) -> None:
+    command = [str(node_programs()[0]), *words]
+    done = subprocess.run(command, cwd=ROOT / UI, capture_output=True, text=True, timeout=300, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    if "--test" in words:
+        ran = re.search(r"^\S+ tests (\d+)$", done.stdout, re.MULTILINE)
+        assert ran and int(ran[1]) > 100, "the pattern finds them"
 
 
 def test_pages_are_not_built_again_while_nothing_changed(built_pages: Path) -> None:
