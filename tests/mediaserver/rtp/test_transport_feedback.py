@@ -3,8 +3,10 @@
 
 from __future__ import annotations
 
+import itertools
 import struct
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -26,6 +28,29 @@ def test_every_form_of_chunk_is_read() -> None:
     t = 5 * 256
     expected = (t + 4, t + 4, t + 12, t + 13, None, t + 14, *[None] * 11, t + 5, None, t + 7)
     assert read(data) == TransportFeedback(1, 2, 65_534, 7, expected)
+
+
+def vectors(total: int, most: int, bits: int, head: int) -> list[int]:
+    """The chunks of vectors of `most` symbols that say that each packet came within a small delta."""
+    symbols = [[1] * min(most, total - at) for at in range(0, total, most)]
+    return [head | sum(one << 14 - bits * (place + 1) for place, one in enumerate(each)) for each in symbols]
+
+
+@pytest.mark.parametrize("total", [1, 6, 7, 8, 13, 14, 15, 28, 62, 63, 64, 65, 100])
+def test_what_tells_of_nothing_missing_is_read_the_same_in_every_form(total: int) -> None:
+    deltas = bytes((number * 7) % 256 for number in range(total))
+    expected = tuple(itertools.accumulate(deltas, initial=5 * 256))[1:]
+    for chunks in ([1 << 13 | total], vectors(total, 7, 2, 0xC000), vectors(total, 14, 1, 0x8000)):
+        found = read(body(9, total, chunks, deltas))
+        assert found is not None and found.arrivals == expected
+        assert read(body(9, total, chunks, deltas[:-1])) is None, "a delta is missing"
+        data = body(9, total, chunks, deltas)
+        padding = -len(data) % 4 or 4
+        padded = data + bytes(padding - 1) + bytes([padding])
+        head = struct.pack("!BBH", 0xAF, 205, len(padded) // 4)
+        assert rtcp.parse(head + padded) == ([found], True)
+        assert rtcp.parse(head + padded[:-1] + b"\0") == ([], False), "padding of no bytes"
+        assert rtcp.parse(head + padded[:-1] + b"\xff") == ([], False), "more padding than bytes"
 
 
 def test_the_claimed_number_of_packets_is_bounded() -> None:
