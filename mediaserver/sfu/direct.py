@@ -21,12 +21,11 @@ from mediaserver.sfu.stored import NUMBERED_AT, Stored
 
 Held = tuple[tuple[Downlink, ...], Stored]
 """A packet next in order that all of these are to get."""
-_NUMBERS = struct.Struct("!HII")
-_NUMBERED = struct.Struct("!HHIIIHH")
-"""The beginning of a packet that has a transport-wide number, up to that number: to write what does not change again
-costs less than to write in two places."""
-_UNCHANGED = struct.Struct("!H10xIH")
-"""Of that beginning."""
+_BEGINNING = struct.Struct("!HHIIIHH")
+"""Of a packet for receivers, to where its transport-wide number lies: to write what does not change again costs less
+than to write in two places."""
+_UNCHANGED = struct.Struct("!H10xIHH")
+"""Of that beginning; its last two bytes change where there is such a number."""
 
 
 class Run:
@@ -101,7 +100,7 @@ def _give(
     first, newest, count, last_bytes = packets[0].extended, packets[-1], len(packets), sizes[-1]
     spatial, temporal = run.spatial, run.temporal
     times = array("d", (now,)) * count
-    number = (_NUMBERED if numbered else _NUMBERS).pack_into
+    write = _BEGINNING.pack_into
     known = [(one, one.packet, one.extended, one.timestamp, *_UNCHANGED.unpack_from(one.packet)) for one in packets]
     for downlink in run.downlinks:
         transport_id = downlink.transport_id
@@ -122,24 +121,18 @@ def _give(
             copies = direct[transport_id] = []
         span, ssrc = downlink.span, downlink.ssrc
         offset, timestamp, shifted = span.offset, span.timestamp, span.shifted
+        wide = 0
         if numbered:
             wide = meter.sent_run(sizes, times, size_bytes)
             downlink.port.next_twcc += count
-            for stored, packet, extended, its_time, head, block, slot in known:
-                copy = bytearray(packet)
-                sequence, rtp_time = extended + offset & 0xFFFF, its_time + timestamp & 0xFFFFFFFF
-                number(copy, 0, head, sequence, rtp_time, ssrc, block, slot, wide & 0xFFFF)
-                wide += 1
-                if shifted:
-                    shift(copy, stored, span)
-                copies.append(copy)
-        else:
-            for stored, packet, extended, its_time, _, _, _ in known:
-                copy = bytearray(packet)
-                number(copy, 2, extended + offset & 0xFFFF, its_time + timestamp & 0xFFFFFFFF, ssrc)
-                if shifted:
-                    shift(copy, stored, span)
-                copies.append(copy)
+        for stored, packet, extended, its_time, head, block, slot, number in known:
+            copy = bytearray(packet)
+            sequence, rtp_time = extended + offset & 0xFFFF, its_time + timestamp & 0xFFFFFFFF
+            write(copy, 0, head, sequence, rtp_time, ssrc, block, slot, wide & 0xFFFF if numbered else number)
+            wide += 1
+            if shifted:
+                shift(copy, stored, span)
+            copies.append(copy)
         downlink.highest, downlink.last = newest.extended, newest
         downlink.packets += count
         downlink.bytes += size_bytes

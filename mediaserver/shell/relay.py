@@ -23,7 +23,7 @@ log = structlog.get_logger(__name__)
 GATHER_S = 0.033
 """While it gathers, media that comes sooner than this after a batch waits until that is over, and is taken together: a
 wake-up finds the caches empty, and for each packet costs more than the packet. This is the time of one picture, so
-that sound never wakes alone. What comes after a rest is taken at once."""
+that sound hardly ever wakes alone. What comes after a rest is taken at once."""
 BEGINS_S, ENDS_S = 0.014, 0.016
 """It gathers once batches have come more often than every BEGINS_S on the average, until packets come more rarely than
 every ENDS_S: where few come there is nothing to gather, a microphone alone sends one every 20 ms."""
